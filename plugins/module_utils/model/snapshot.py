@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a registry was seen to hold at one moment: the input of every decision."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A tag as it was read.
+
+    DIGEST is None for a dangling tag: listed, but the registry said twice that its manifest does not exist. PUSHED (seconds
+    since the epoch) is known from the store only. HOLD, when not empty, says why this tag is kept whatever a policy says.
+    """
+
+    name: str
+    digest: t.Optional[str]
+    pushed: t.Optional[float] = None
+    hold: str = ""
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A manifest that is stored in a repository, tagged or not. Times in seconds since the epoch; None where unknown."""
+
+    digest: str
+    pushed: t.Optional[float] = None
+    untagged_since: t.Optional[float] = None
+
+
+@dataclass(frozen=True)
+class Repository:
+    """One repository as it was read.
+
+    MANIFESTS holds every manifest that was read, by digest: tagged ones, children, untagged ones. MISSING holds digests that
+    a manifest here names as child or subject and that the repository does not have. REVISIONS lists every stored manifest,
+    or is None where nobody could list them (the API cannot). PROBLEM, when not empty, says why nothing here may be deleted.
+    """
+
+    name: str
+    tags: t.Tuple[Tag, ...] = ()
+    manifests: t.Mapping[str, Manifest] = field(default_factory=dict)
+    missing: t.FrozenSet[str] = frozenset()
+    revisions: t.Optional[t.Mapping[str, Revision]] = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All repositories that were looked at, sorted by name. TAKEN_AT is in seconds since the epoch, by the reader's clock."""
+
+    taken_at: float
+    repositories: t.Tuple[Repository, ...] = ()

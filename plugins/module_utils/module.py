@@ -1,0 +1,173 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The only place that knows AnsibleModule: connection options, one way to fail, the shape of results."""
+
+from __future__ import annotations
+
+import traceback
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.connection import Connection
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import RegistryError
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.libraries import (
+    REQUESTS_IMPORT_ERROR,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import ReferenceInvalid
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.errors import StorageError
+
+Spec = t.Dict[str, t.Any]
+Result = t.Dict[str, t.Any]
+
+MASK = "********"
+
+
+class ModuleFailure(Exception):
+    """A job's way to fail: MESSAGE for the user, RESULT with whatever was found or done until then."""
+
+    def __init__(self, message: str, result: t.Optional[Result] = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.result: Result = result or {}
+
+
+def connection_argument_spec() -> Spec:
+    """The options of the doc fragment 'connection', one to one."""
+
+    def setting(name: str, **spec: t.Any) -> Spec:
+        return dict(spec, fallback=(env_fallback, ["CONTAINER_REGISTRY_" + name]))
+
+    return {
+        "url": setting("URL", type="str", required=True),
+        "username": setting("USERNAME", type="str"),
+        "password": setting("PASSWORD", type="str", no_log=True),
+        "token": setting("TOKEN", type="str", no_log=True),
+        "auth_file": setting("AUTH_FILE", type="path"),
+        "validate_certs": setting("VALIDATE_CERTS", type="bool", default=True),
+        "ca_path": setting("CA_PATH", type="path"),
+        "client_cert": setting("CLIENT_CERT", type="path"),
+        "client_key": setting("CLIENT_KEY", type="path"),
+        "timeout": {"type": "float", "default": 30.0},
+        "deadline": {"type": "float"},
+        "retries": {"type": "int", "default": 3},
+        "workers": {"type": "int", "default": 8},
+        "rate_limit": {"type": "float"},
+    }
+
+
+class RegistryModule:
+    """An AnsibleModule that talks to one registry. Jobs read `params`, raise, and return a result."""
+
+    def __init__(self, argument_spec: Spec, **options: t.Any) -> None:
+        spec = connection_argument_spec()
+        spec.update(argument_spec)
+        options["required_together"] = [*options.get("required_together", ()), ("username", "password")]
+        options["mutually_exclusive"] = [*options.get("mutually_exclusive", ()), ("password", "token")]
+        options["required_by"] = dict(options.get("required_by", {}), client_key="client_cert")
+        self._module = AnsibleModule(argument_spec=spec, supports_check_mode=True, **options)
+        self.params: t.Dict[str, t.Any] = self._module.params
+        self.check_mode: bool = self._module.check_mode
+        self.wants_diff: bool = bool(self._module._diff)
+
+    def warn(self, text: str) -> None:
+        """Show TEXT as a warning of this task."""
+        self._module.warn(text)
+
+    def connection(self) -> Connection:
+        """The connection that the options describe."""
+        given = {name: self.params[name] for name in connection_argument_spec() if self.params[name] is not None}
+        return Connection(**given)
+
+    def run(self, job: t.Callable[[RegistryModule, RegistryClient], Result]) -> None:
+        """Carry out JOB with a client and leave: its result, or one clear failure."""
+        if REQUESTS_IMPORT_ERROR is not None:
+            self._module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR)
+        for name in ("timeout", "deadline", "rate_limit", "workers"):
+            if self.params[name] is not None and self.params[name] <= 0:
+                self._module.fail_json(msg="%s must be above 0, not %s" % (name, self.params[name]))
+        if self.params["retries"] < 0:
+            self._module.fail_json(msg="retries must be 0 or more, not %d" % self.params["retries"])
+        try:
+            with RegistryClient(self.connection()) as client:
+                for warning in client.warnings:
+                    self.warn(warning)
+                result = job(self, client)
+        except ModuleFailure as failure:
+            self._leave(dict({"changed": False}, **failure.result), failure.message)
+        except RegistryError as error:
+            self._leave({"changed": False, "error": error.as_dict()}, error.message)
+        except ReferenceInvalid as error:
+            text = str(error)
+            if MASK in text:
+                text += (
+                    ". Ansible has masked a secret inside this name: use auth_file instead of a password that is part of a"
+                    " repository's name, and read the names again"
+                )
+            self._leave({"changed": False}, text)
+        except Exception as error:  # the one place that turns anything unforeseen into a failed task
+            self._module.fail_json(
+                msg="unexpected %s: %s" % (type(error).__name__, error), exception=traceback.format_exc(), changed=False
+            )
+        else:
+            self._leave(result)
+
+    def _leave(self, result: Result, failure: t.Optional[str] = None) -> t.NoReturn:
+        self._warn_of_masking(result)
+        if failure is not None:
+            self._module.fail_json(msg=failure, **result)
+        self._module.exit_json(**result)
+        raise SystemExit(0)  # exit_json does not return
+
+    def _warn_of_masking(self, result: Result) -> None:
+        """Ansible replaces a secret wherever it occurs in a result: say so before a next task acts on such a name."""
+        secrets = [self.params[name] for name in ("password", "token") if self.params[name]]
+        if secrets and any(secret in text for text in _texts(result) for secret in secrets):
+            self.warn(
+                "The password or token is part of a name in this result, and Ansible masks it there. Do not use this result's"
+                " names in a later task; give the credentials by auth_file instead, which is not masked."
+            )
+
+
+class StoreModule:
+    """An AnsibleModule that works on the registry's host with the standard library alone."""
+
+    def __init__(self, argument_spec: Spec, **options: t.Any) -> None:
+        self._module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True, **options)
+        self.params: t.Dict[str, t.Any] = self._module.params
+        self.check_mode: bool = self._module.check_mode
+        self.wants_diff: bool = bool(self._module._diff)
+
+    def warn(self, text: str) -> None:
+        """Show TEXT as a warning of this task."""
+        self._module.warn(text)
+
+    def run(self, job: t.Callable[[StoreModule], Result]) -> None:
+        """Carry out JOB and leave: its result, or one clear failure."""
+        try:
+            result = job(self)
+        except ModuleFailure as failure:
+            self._module.fail_json(msg=failure.message, **dict({"changed": False}, **failure.result))
+        except (StorageError, OSError) as error:
+            self._module.fail_json(msg=str(error), changed=False)
+        except Exception as error:  # the one place that turns anything unforeseen into a failed task
+            self._module.fail_json(
+                msg="unexpected %s: %s" % (type(error).__name__, error), exception=traceback.format_exc(), changed=False
+            )
+        else:
+            self._module.exit_json(**result)
+
+
+def _texts(value: t.Any) -> t.Iterator[str]:
+    """Every text within VALUE, keys excepted (Ansible does not mask those)."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, dict):
+            waiting.extend(item.values())
+        elif isinstance(item, (list, tuple)):
+            waiting.extend(item)

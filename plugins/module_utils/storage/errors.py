@@ -2,10 +2,24 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can go wrong with the store on disk and with its collector; texts name the thing, the reason and the remedy."""
+"""What can go wrong on the registry's host, as typed errors whose texts name the thing, the reason and the remedy."""
 
 from __future__ import annotations
 
+import typing as t
+
 
 class StorageError(Exception):
-    """Something about the store, a file of ours or the collector that cannot be worked with."""
+    """A store, a collector or a file that did not give what was asked for.
+
+    MESSAGE is meant for people. DETAILS holds what a program may want to know; a module returns it beside the message.
+    """
+
+    def __init__(self, message: str, **details: t.Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details: t.Dict[str, t.Any] = details
+
+
+class RecordFileInvalid(StorageError):
+    """A scan, plan or backup file that is damaged, cut short, or of a kind or version that is not understood."""

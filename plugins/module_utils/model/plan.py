@@ -25,7 +25,10 @@ class PlanInvalid(ValueError):
 
 @dataclass(frozen=True)
 class PlannedTag:
-    """What happens to one tag. UNTAG: the tag goes and its manifest stays. DIGEST is None for a dangling tag."""
+    """What happens to one tag. UNTAG: the tag goes and its manifest stays. DIGEST is None for a dangling tag.
+
+    PARKED: the digest of the tombstone that the tag stands on, see Tag; a parked tag that is kept is put back.
+    """
 
     name: str
     digest: t.Optional[str]
@@ -34,6 +37,7 @@ class PlannedTag:
     policy: str = ""
     created: t.Optional[float] = None
     pushed: t.Optional[float] = None
+    parked: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,11 @@ class RepositoryPlan:
         return tuple(tag for tag in self.tags if tag.action != KEEP)
 
     @property
+    def stranded_tags(self) -> t.Tuple[PlannedTag, ...]:
+        """Kept tags that an unfinished run has moved onto a tombstone: they are put back first."""
+        return tuple(tag for tag in self.tags if tag.action == KEEP and tag.parked)
+
+    @property
     def doomed_manifests(self) -> t.Tuple[PlannedManifest, ...]:
         """Manifests that go, in the order in which they may go."""
         return tuple(manifest for manifest in self.manifests if manifest.action == DELETE)
@@ -95,7 +104,7 @@ class RepositoryPlan:
     @property
     def is_noop(self) -> bool:
         """Whether carrying it out would change nothing."""
-        return self.held or not (self.doomed_tags or self.doomed_manifests)
+        return self.held or not (self.doomed_tags or self.doomed_manifests or self.stranded_tags)
 
 
 @dataclass(frozen=True)
@@ -124,7 +133,9 @@ class Plan:
         deeds = [
             [
                 repository.name,
-                sorted([tag.name, tag.digest or "", tag.action] for tag in repository.doomed_tags),
+                sorted(
+                    [tag.name, tag.digest or "", tag.action] for tag in repository.doomed_tags + repository.stranded_tags
+                ),
                 [manifest.digest for manifest in repository.doomed_manifests],
             ]
             for repository in self.actionable

@@ -18,12 +18,15 @@ class Tag:
 
     DIGEST is None for a dangling tag: listed, but the registry said twice that its manifest does not exist. PUSHED (seconds
     since the epoch) is known from the store only. HOLD, when not empty, says why this tag is kept whatever a policy says.
+    PARKED, when not empty, is the digest of the tombstone that an unfinished run has moved the tag onto; DIGEST is then the
+    manifest that the tag named before, so that every decision is the one that the first run took.
     """
 
     name: str
     digest: t.Optional[str]
     pushed: t.Optional[float] = None
     hold: str = ""
+    parked: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Repository:
     MANIFESTS holds every manifest that was read, by digest: tagged ones, children, untagged ones. MISSING holds digests that
     a manifest here names as child or subject and that the repository does not have. REVISIONS lists every stored manifest,
     or is None where nobody could list them (the API cannot). PROBLEM, when not empty, says why nothing here may be deleted.
+    UNFINISHED: manifests without a tag that an earlier run had planned to delete and did not reach, with the reason in words;
+    UNFINISHED_TAGS: tags that such a run had doomed (one of them that dangles may go).
     """
 
     name: str
@@ -50,6 +55,8 @@ class Repository:
     missing: t.FrozenSet[str] = frozenset()
     revisions: t.Optional[t.Mapping[str, Revision]] = None
     problem: str = ""
+    unfinished: t.Mapping[str, str] = field(default_factory=dict)
+    unfinished_tags: t.FrozenSet[str] = frozenset()
 
 
 @dataclass(frozen=True)

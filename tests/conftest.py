@@ -1,0 +1,21 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Makes the collection importable, as ``ansible_collections.fleetops.container_registry``, for all tests."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+if ROOT.parts[-3:] != ("ansible_collections", "fleetops", "container_registry"):
+    raise pytest.UsageError(
+        f"{ROOT} is not a path that ansible can import a collection from. Run the tests by `make unit`,"
+        " `make integration` or `make test`, which copy the collection to one."
+    )
+sys.path.insert(0, str(ROOT.parents[2]))

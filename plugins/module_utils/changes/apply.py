@@ -1,0 +1,297 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Carries a plan out over the API, repository by repository, and says what came of it."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import (
+    AuthenticationFailed,
+    ConnectionFailed,
+    DeadlineExceeded,
+    Forbidden,
+    RateLimited,
+    RegistryError,
+    Unsupported,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.parallel import run_parallel
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes import moving
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.deletion import (
+    DeletionFailed,
+    current_digest,
+    delete_digest,
+    listed_tags,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import JournalWriter
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.outcome import (
+    Drift,
+    Outcome,
+    RepositoryOutcome,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import (
+    AUTO,
+    TAG,
+    Abilities,
+    Strategy,
+    choose_strategy,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.images.look import Looked
+from ansible_collections.fleetops.container_registry.plugins.module_utils.images.refresh import refresh
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import (
+    KEEP,
+    UNTAG,
+    Plan,
+    PlannedManifest,
+    PlannedTag,
+    RepositoryPlan,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.confirm import confirm
+
+Progress = t.Callable[[int, int, str, int, int], None]
+
+# Whatever answers like this to one repository answers like this to all of them.
+STOPS_THE_RUN = (Unsupported, ConnectionFailed, DeadlineExceeded, RateLimited)
+
+
+class Applier:
+    """Carries out one plan. DEFER leaves the manifests for a later run (a delete grace)."""
+
+    def __init__(
+        self,
+        client: RegistryClient,
+        looked: Looked,
+        run: str,
+        abilities: Abilities,
+        journal: t.Optional[JournalWriter] = None,
+        strategy: str = AUTO,
+        defer: bool = False,
+        progress: t.Optional[Progress] = None,
+    ) -> None:
+        self._client = client
+        self._bodies = looked.bodies
+        self._seen = {repository.name: repository for repository in looked.snapshot.repositories}
+        self._run = run
+        self._abilities = abilities
+        self._journal = journal
+        self._forced = strategy
+        self._defer = defer
+        self._progress = progress
+        self._stopped = ""
+
+    def apply(self, plan: Plan) -> Outcome:
+        """Carry out what nothing holds. Raises StrategyUnavailable before the first request if the strategy cannot be followed."""
+        outcome = Outcome()
+        work = [(repository, self._strategy(repository)) for repository in plan.actionable]
+        side_by_side = [item for item in work if not item[1].all]
+        for _item, done in run_parallel(self._guarded, side_by_side, self._client.connection.workers):
+            self._tell(outcome, done, len(work), plan)
+        for item in work:
+            if item[1].all:
+                self._tell(outcome, self._guarded(item), len(work), plan)
+        outcome.interrupted = self._stopped
+        return outcome
+
+    def _tell(self, outcome: Outcome, done: RepositoryOutcome, total: int, plan: Plan) -> None:
+        outcome.repositories.append(done)
+        if self._progress is not None and not self._stopped:
+            kept = sum(1 for entry in plan.repositories if entry.name == done.name for tag in entry.tags if tag.action == KEEP)
+            self._progress(len(outcome.repositories), total, done.name, len(done.deleted_tags) + len(done.untagged_tags), kept)
+
+    def _strategy(self, plan: RepositoryPlan) -> Strategy:
+        return choose_strategy(self._forced, plan, self._abilities, self._journal is not None, self._defer)
+
+    def _guarded(self, item: t.Tuple[RepositoryPlan, Strategy]) -> RepositoryOutcome:
+        """One repository's outcome, whatever happens in it; once the run is stopped, nothing more is done."""
+        plan, strategy = item
+        outcome = RepositoryOutcome(plan.name, strategy.name)
+        if self._stopped:
+            return outcome
+        try:
+            self._repository(plan, strategy, outcome)
+        except STOPS_THE_RUN as error:
+            self._stopped = self._stopped or "%s: %s" % (plan.name, error.message)
+        except RegistryError as error:
+            outcome.errors.append(error.message)
+        except DeletionFailed as error:
+            outcome.errors.append(str(error))
+        return outcome
+
+    def _repository(self, plan: RepositoryPlan, strategy: Strategy, outcome: RepositoryOutcome) -> None:
+        seen = self._seen[plan.name]
+        plan = self._confirm(plan, seen, outcome)
+        self._put_back(plan, outcome)
+        parked = [tag for tag in plan.doomed_tags if tag.parked]
+        self._bury_parked(plan, parked, outcome)
+        tags = [tag for tag in plan.doomed_tags if not tag.parked]
+        moving_tags = tags if strategy.all else [tag for tag in tags if tag.action == UNTAG or tag.digest is None]
+        if moving_tags and not self._take_off(plan, moving_tags, strategy, outcome):
+            strategy = Strategy("", all=False)
+        if strategy.all:
+            plan = self._confirm(plan, seen, outcome)
+        if not self._defer:
+            self._delete_manifests(plan, seen, strategy, outcome)
+        self._check(plan, outcome)
+
+    def _confirm(self, plan: RepositoryPlan, seen: Repository, outcome: RepositoryOutcome) -> RepositoryPlan:
+        reported = {drift.name for drift in outcome.drifted}
+        going = {tag.name for tag in plan.doomed_tags} - reported
+        confirmed = confirm(plan, refresh(self._client, seen, going))
+        outcome.drifted.extend(
+            Drift(plan.name, moved.name, moved.reason) for moved in confirmed.moved if moved.name not in reported
+        )
+        if confirmed.plan.problem:
+            raise DeletionFailed(confirmed.plan.problem)
+        return confirmed.plan
+
+    def _put_back(self, plan: RepositoryPlan, outcome: RepositoryOutcome) -> None:
+        """Undo what an unfinished run did to tags that this run keeps, before anything else."""
+        for tag in plan.stranded_tags:
+            media_type, body = self._bodies.get(plan.name, tag.digest or "")
+            result = moving.put_back(self._client, plan.name, tag, media_type, body)
+            if result.state == moving.TAKEN:
+                outcome.restored_tags.append(tag.name)
+            elif result.state == moving.FAILED:
+                raise DeletionFailed("the tag %s: %s" % (tag.name, result.text))
+
+    def _bury_parked(self, plan: RepositoryPlan, parked: t.Sequence[PlannedTag], outcome: RepositoryOutcome) -> None:
+        """Finish the tombstones that an unfinished run left."""
+        tombstones: t.Dict[str, t.List[PlannedTag]] = {}
+        for tag in parked:
+            tombstones.setdefault(tag.parked, []).append(tag)
+        for digest, tags in sorted(tombstones.items()):
+            delete_digest(self._client, plan.name, digest, [tag.name for tag in tags], self._content(plan.name, digest))
+            self._record(plan, outcome, tags)
+
+    def _take_off(
+        self, plan: RepositoryPlan, tags: t.Sequence[PlannedTag], strategy: Strategy, outcome: RepositoryOutcome
+    ) -> bool:
+        """Take TAGS off; False where that cannot be done here and tags can only go with their manifests."""
+        if not strategy.move:
+            outcome.skipped.extend(
+                "the tag %s shares its manifest with a kept tag and is kept: taking off a tag alone needs the right to push" % tag.name
+                if tag.digest
+                else "the tag %s dangles and is kept: taking it off needs the right to push" % tag.name
+                for tag in tags
+            )
+            return False
+        for batch in moving.batches(tags):
+            try:
+                results = (
+                    moving.take_off_natively(self._client, plan.name, batch)
+                    if strategy.move == TAG
+                    else moving.take_off_by_tombstone(self._client, plan.name, self._run, batch)
+                )
+            except (AuthenticationFailed, Forbidden):
+                if strategy.move == TAG or self._forced != AUTO:
+                    raise
+                self._abilities = Abilities(self._abilities.native_untag, may_push=False)
+                return self._take_off(plan, [tag for tag in tags if tag.action == UNTAG], Strategy("", False), outcome)
+            for result in results:
+                if result.state == moving.MOVED:
+                    outcome.drifted.append(Drift(plan.name, result.tag.name, "it names %s now" % result.text))
+                elif result.state == moving.FAILED:
+                    outcome.errors.append("the tag %s: %s" % (result.tag.name, result.text))
+            self._record(plan, outcome, [result.tag for result in results if result.state == moving.TAKEN])
+        return True
+
+    def _record(self, plan: RepositoryPlan, outcome: RepositoryOutcome, tags: t.Iterable[PlannedTag]) -> None:
+        gone = list(tags)
+        outcome.untagged_tags.extend(tag.name for tag in gone if tag.action == UNTAG or self._defer)
+        outcome.deleted_tags.extend(tag.name for tag in gone if tag.action != UNTAG and not self._defer)
+        if self._journal is not None:
+            self._journal.done(plan.name, tags=[tag.name for tag in gone])
+
+    def _delete_manifests(
+        self, plan: RepositoryPlan, seen: Repository, strategy: Strategy, outcome: RepositoryOutcome
+    ) -> None:
+        off = set(outcome.deleted_tags)
+        on: t.Dict[str, t.List[PlannedTag]] = {}
+        for tag in plan.doomed_tags:
+            if tag.digest and tag.name not in off:
+                on.setdefault(tag.digest, []).append(tag)
+        workers = self._client.connection.workers if strategy.all else 1
+
+        def delete(manifest: PlannedManifest) -> t.Union[bool, str]:
+            try:
+                return self._delete(plan.name, manifest.digest, on.get(manifest.digest, []), outcome)
+            except DeletionFailed as error:
+                return str(error)
+
+        for level in _levels(plan.doomed_manifests, seen):
+            gone = []
+            for manifest, result in run_parallel(delete, level, workers):
+                if isinstance(result, str):
+                    outcome.errors.append(result)
+                    continue
+                gone.append(manifest.digest)
+                if result:
+                    outcome.deleted_manifests.append(manifest.digest)
+            if self._journal is not None:
+                self._journal.done(plan.name, digests=gone)
+
+    def _delete(
+        self, name: str, digest: str, tags: t.Sequence[PlannedTag], outcome: RepositoryOutcome
+    ) -> bool:
+        """Delete one manifest with the tags that are still on it. Returns False if it had already been gone."""
+        staying = []
+        for tag in tags:
+            now = current_digest(self._client, name, tag.name)
+            if now is not None and now != digest:
+                outcome.drifted.append(Drift(name, tag.name, "it names %s now, not %s" % (now, digest)))
+            else:
+                staying.append(tag.name)
+        existed = delete_digest(self._client, name, digest, staying, self._content(name, digest))
+        if existed:
+            outcome.deleted_tags.extend(staying)
+        if self._journal is not None:
+            self._journal.done(name, tags=staying)
+        return existed
+
+    def _content(self, name: str, digest: str) -> t.Callable[[], t.Optional[t.Tuple[str, bytes]]]:
+        def content() -> t.Optional[t.Tuple[str, bytes]]:
+            try:
+                return self._bodies.get(name, digest)
+            except RegistryError:
+                return None
+
+        return content
+
+    def _check(self, plan: RepositoryPlan, outcome: RepositoryOutcome) -> None:
+        """Read the tags once more: what was reported as gone must not be listed, unless somebody pushed it again."""
+        gone = set(outcome.deleted_tags) | set(outcome.untagged_tags)
+        if not gone:
+            return
+        digests = {tag.name: tag.digest for tag in plan.tags}
+        for tag in sorted(gone & listed_tags(self._client, plan.name)):
+            now = current_digest(self._client, plan.name, tag)
+            if now is not None and now != digests.get(tag):
+                outcome.drifted.append(Drift(plan.name, tag, "it was pushed again while its old image was deleted"))
+            else:
+                outcome.errors.append("the tag %s is still listed after its deletion; run again to finish" % tag)
+            for names in (outcome.deleted_tags, outcome.untagged_tags):
+                if tag in names:
+                    names.remove(tag)
+
+
+def _levels(manifests: t.Sequence[PlannedManifest], seen: Repository) -> t.Iterator[t.List[PlannedManifest]]:
+    """MANIFESTS in their order, cut so that no part holds both an index and its child, or a subject and its referrer."""
+    level: t.List[PlannedManifest] = []
+    below: t.Set[str] = set()
+    inside: t.Set[str] = set()
+    for planned in manifests:
+        manifest = seen.manifests.get(planned.digest)
+        depends = manifest is not None and manifest.subject in inside
+        if planned.digest in below or depends:
+            yield level
+            level, below, inside = [], set(), set()
+        level.append(planned)
+        inside.add(planned.digest)
+        if manifest is not None:
+            below.update(child.digest for child in manifest.children)
+    if level:
+        yield level

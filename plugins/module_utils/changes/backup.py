@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Puts everything that a plan is going to delete on disk, before it is deleted."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import NotFound, RegistryError
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.parallel import run_parallel
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import JournalWriter, SavedTag
+from ansible_collections.fleetops.container_registry.plugins.module_utils.images.look import Bodies, Looked
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import MAX_CONFIG_BYTES
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import Plan
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository
+
+# Larger configs are somebody's joke; the image is backed up without it, and restore says so where it is needed.
+MAX_SAVED_CONFIG = min(MAX_CONFIG_BYTES, 1024 * 1024)
+
+
+class _Saved(t.NamedTuple):
+    media_type: str
+    body: bytes
+    config: t.Optional[t.Tuple[str, bytes]]
+
+
+def back_up(client: RegistryClient, looked: Looked, plan: Plan, journal: JournalWriter) -> Plan:
+    """Write every doomed manifest, its config and every doomed tag of PLAN to JOURNAL, fsynced.
+
+    Returns the plan that may be carried out: a repository of which something could not be saved is held, with the reason.
+    Raises JournalError when the disk does not take it; then nothing may be deleted.
+    """
+    seen = {repository.name: repository for repository in looked.snapshot.repositories}
+    held: t.Dict[str, str] = {}
+    work = [
+        (repository.name, manifest.digest)
+        for repository in plan.actionable
+        for manifest in repository.doomed_manifests
+    ]
+
+    def fetch(item: t.Tuple[str, str]) -> t.Union[_Saved, str]:
+        name, digest = item
+        try:
+            return _read(client, looked.bodies, seen[name], digest)
+        except RegistryError as error:
+            return "%s could not be saved before its deletion: %s" % (digest, error.message)
+
+    for (name, digest), saved in run_parallel(fetch, work, client.connection.workers):
+        if isinstance(saved, str):
+            held.setdefault(name, saved)
+            continue
+        journal.manifest(name, digest, saved.media_type, saved.body)
+        if saved.config is not None:
+            journal.config(name, *saved.config)
+    for repository in plan.actionable:
+        for tag in repository.doomed_tags:
+            journal.tag(repository.name, SavedTag(tag.name, tag.digest, tag.action, tag.pushed))
+    journal.ready()
+    return replace(
+        plan,
+        repositories=tuple(
+            replace(repository, problem=held[repository.name]) if repository.name in held else repository
+            for repository in plan.repositories
+        ),
+    )
+
+
+def _read(client: RegistryClient, bodies: Bodies, repository: Repository, digest: str) -> _Saved:
+    media_type, body = bodies.get(repository.name, digest)
+    manifest = repository.manifests.get(digest)
+    config = manifest.config_descriptor if manifest is not None else None
+    if config is None or config.size > MAX_SAVED_CONFIG:
+        return _Saved(media_type, body, None)
+    known = bodies.config(config.digest)
+    if known is None:
+        try:
+            known = client.get_blob(repository.name, config.digest, MAX_SAVED_CONFIG)
+        except NotFound:
+            return _Saved(media_type, body, None)
+    return _Saved(media_type, body, (config.digest, known))

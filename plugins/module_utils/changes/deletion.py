@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One DELETE at a time, and a second look wherever its answer leaves room for doubt.
+
+Distribution removes the manifest's link before it looks for tags on it, so 500 can mean that the manifest is gone and its tags
+dangle, 404 that an earlier attempt got half-way, and 202 can carry errors (registry/handlers/manifests.go, 2.8.3 and 3.0.0).
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import (
+    ConnectionFailed,
+    NotFound,
+    RegistryError,
+    ResponseInvalid,
+    ServerFailed,
+)
+
+# Answers after which the registry may or may not have done what was asked.
+DOUBTFUL = (ConnectionFailed, ServerFailed, ResponseInvalid)
+
+Content = t.Tuple[str, bytes]
+
+
+class DeletionFailed(Exception):
+    """A manifest or tag that could not be deleted; the text says what is left and what to do."""
+
+
+def current_digest(client: RegistryClient, repository: str, reference: str) -> t.Optional[str]:
+    """The digest that REFERENCE resolves to now, None if the registry has no such manifest. Raises RegistryError."""
+    try:
+        return client.head_manifest(repository, reference).digest
+    except NotFound:
+        return None
+
+
+def listed_tags(client: RegistryClient, repository: str) -> t.Set[str]:
+    """The tags that the registry lists now; none for a repository that is gone. Raises RegistryError."""
+    try:
+        return set(client.tags(repository))
+    except NotFound:
+        return set()
+
+
+def delete_digest(
+    client: RegistryClient,
+    repository: str,
+    digest: str,
+    tags: t.Iterable[str],
+    content: t.Callable[[], t.Optional[Content]],
+) -> bool:
+    """Delete DIGEST and with it TAGS, the tags that were seen on it. Returns False if it had already been gone.
+
+    CONTENT gives media type and bytes of the manifest, or None; they are needed where the registry dropped the manifest but not
+    its tags. Raises DeletionFailed, or RegistryError where the registry refuses.
+    """
+    expected = set(tags)
+    try:
+        answer = client.delete_manifest(repository, digest)
+        if not answer.errors:
+            return True
+        doubt = "; ".join("%s: %s" % error for error in answer.errors)
+        existed = True
+    except NotFound as error:
+        doubt = error.message
+        existed = False
+    except DOUBTFUL as error:
+        doubt = error.message
+        existed = True
+    if current_digest(client, repository, digest) is not None:
+        raise DeletionFailed("%s could not be deleted and is still there: %s" % (digest, doubt))
+    dangling = _dangling(client, repository, expected)
+    if not dangling:
+        return existed
+    _sweep_dangling(client, repository, digest, dangling, content(), doubt)
+    return True
+
+
+def delete_tag(client: RegistryClient, repository: str, tag: str) -> bool:
+    """Delete TAG alone (3.x). Returns False if it had already been gone. Raises DeletionFailed or RegistryError."""
+    try:
+        answer = client.delete_manifest(repository, tag)
+        if not answer.errors:
+            return True
+        doubt = "; ".join("%s: %s" % error for error in answer.errors)
+    except NotFound:
+        return False
+    except DOUBTFUL as error:
+        doubt = error.message
+    if tag in listed_tags(client, repository):
+        raise DeletionFailed("the tag %s could not be deleted and is still there: %s" % (tag, doubt))
+    return True
+
+
+def _dangling(client: RegistryClient, repository: str, tags: t.Set[str]) -> t.List[str]:
+    """Those of TAGS that are still listed although the registry has no manifest for them."""
+    if not tags:
+        return []
+    listed = sorted(listed_tags(client, repository) & tags)
+    return [tag for tag in listed if current_digest(client, repository, tag) is None]
+
+
+def _sweep_dangling(
+    client: RegistryClient,
+    repository: str,
+    digest: str,
+    dangling: t.Sequence[str],
+    content: t.Optional[Content],
+    doubt: str,
+) -> None:
+    """Put the manifest back, so that the registry finds it and its tags again, and delete it once more."""
+    left = "the tags %s are left without a manifest after %s was deleted: %s" % (", ".join(dangling[:10]), digest, doubt)
+    if content is None:
+        raise DeletionFailed(left + ". Its bytes are not at hand; push these tags again, or delete them with remove_dangling_tags")
+    media_type, body = content
+    client.put_manifest(repository, digest, body, media_type)
+    try:
+        answer = client.delete_manifest(repository, digest)
+        doubt = "; ".join("%s: %s" % error for error in answer.errors)
+    except NotFound:
+        pass
+    except DOUBTFUL as error:
+        doubt = error.message
+    if not _dangling(client, repository, set(dangling)):
+        return
+    client.put_manifest(repository, digest, body, media_type)
+    raise DeletionFailed(
+        "%s cannot be deleted: the registry drops it and then fails on its tags (%s). It was put back as it was. A tag of this"
+        " repository has a damaged link in the store: run registry_storage_info on the registry's host to find it" % (digest, doubt)
+    )

@@ -1,0 +1,117 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Takes tags off while their manifests stay: natively on 3.x, by way of a tombstone on 2.x.
+
+There is no compare-and-swap in the protocol: between the HEAD that confirms what a tag names and the write that takes it off,
+a push to that very tag is lost. HEAD and write therefore go back to back, tag by tag.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import RegistryError
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.parallel import run_parallel
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.deletion import (
+    DOUBTFUL,
+    DeletionFailed,
+    current_digest,
+    delete_digest,
+    delete_tag,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import PlannedTag
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.tombstone import (
+    MAX_BATCH,
+    Parked,
+    Tombstone,
+    make_tombstone,
+)
+
+GONE = "gone"
+TAKEN = "taken"
+MOVED = "moved"
+FAILED = "failed"
+
+
+class Taken(t.NamedTuple):
+    """What became of one tag: TAKEN off, already GONE, MOVED (TEXT: the digest it names now) or FAILED (TEXT: why)."""
+
+    tag: PlannedTag
+    state: str
+    text: str = ""
+
+
+def batches(tags: t.Sequence[PlannedTag]) -> t.Iterator[t.Sequence[PlannedTag]]:
+    """TAGS in parts of at most MAX_BATCH."""
+    for start in range(0, len(tags), MAX_BATCH):
+        yield tags[start : start + MAX_BATCH]
+
+
+def take_off_natively(client: RegistryClient, repository: str, tags: t.Sequence[PlannedTag]) -> t.List[Taken]:
+    """DELETE each of TAGS, unless it names something else by now. Raises RegistryError where the registry refuses."""
+
+    def take(tag: PlannedTag) -> Taken:
+        other = _moved(client, repository, tag)
+        if other:
+            return other
+        try:
+            return Taken(tag, TAKEN if delete_tag(client, repository, tag.name) else GONE)
+        except DeletionFailed as error:
+            return Taken(tag, FAILED, str(error))
+
+    return [taken for _tag, taken in run_parallel(take, tags, client.connection.workers)]
+
+
+def take_off_by_tombstone(
+    client: RegistryClient, repository: str, run: str, tags: t.Sequence[PlannedTag]
+) -> t.List[Taken]:
+    """Move TAGS (at most MAX_BATCH) onto one tombstone of RUN and delete it. Raises RegistryError where the registry refuses."""
+    before = {tag.name: Parked(tag.digest, tag.pushed) for tag in tags if tag.digest}
+    tombstone = make_tombstone(run, before)
+
+    def move(tag: PlannedTag) -> Taken:
+        other = _moved(client, repository, tag, tombstone.digest)
+        if other:
+            return other
+        try:
+            client.put_manifest(repository, tag.name, tombstone.body, tombstone.media_type)
+        except DOUBTFUL as error:
+            if current_digest(client, repository, tag.name) != tombstone.digest:
+                return Taken(tag, FAILED, error.message)
+        return Taken(tag, TAKEN)
+
+    # The first one alone: 2.x truncates a link before it writes it, and all of them write the tombstone's.
+    taken = [move(tag) for tag in tags[:1]]
+    taken += [result for _tag, result in run_parallel(move, tags[1:], client.connection.workers)]
+    if any(result.state == TAKEN for result in taken):
+        bury(client, repository, tombstone, [tag.name for tag in tags])
+    return taken
+
+
+def bury(client: RegistryClient, repository: str, tombstone: Tombstone, tags: t.Iterable[str]) -> None:
+    """Delete TOMBSTONE with all TAGS that stand on it. Raises DeletionFailed or RegistryError."""
+    content = (tombstone.media_type, tombstone.body)
+    delete_digest(client, repository, tombstone.digest, tags, lambda: content)
+
+
+def put_back(client: RegistryClient, repository: str, tag: PlannedTag, media_type: str, body: bytes) -> Taken:
+    """Give a tag that stands on a tombstone its manifest back, unless it names something else by now. Raises RegistryError."""
+    now = current_digest(client, repository, tag.name)
+    if now is not None and now != tag.parked:
+        return Taken(tag, MOVED, now)
+    try:
+        client.put_manifest(repository, tag.name, body, media_type)
+    except RegistryError as error:
+        return Taken(tag, FAILED, "it could not be put back onto %s: %s" % (tag.digest, error.message))
+    return Taken(tag, TAKEN)
+
+
+def _moved(client: RegistryClient, repository: str, tag: PlannedTag, tombstone: str = "") -> t.Optional[Taken]:
+    """The result for a tag that names something else than planned; None where it may be taken off."""
+    now = current_digest(client, repository, tag.name)
+    if now is None or now in (tag.digest, tag.parked or None, tombstone or None):
+        return None
+    return Taken(tag, MOVED, now)

@@ -1,0 +1,66 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What carrying out a plan came to."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Something that had changed between the look and the deed, and was therefore left alone."""
+
+    repository: str
+    name: str
+    reason: str
+
+
+@dataclass
+class RepositoryOutcome:
+    """What was done in one repository.
+
+    STRATEGY says how. SKIPPED says what was planned and left alone, since this registry does not let us do it; ERRORS say what
+    should have been done and could not.
+    """
+
+    name: str
+    strategy: str = ""
+    deleted_tags: t.List[str] = field(default_factory=list)
+    untagged_tags: t.List[str] = field(default_factory=list)
+    restored_tags: t.List[str] = field(default_factory=list)
+    deleted_manifests: t.List[str] = field(default_factory=list)
+    drifted: t.List[Drift] = field(default_factory=list)
+    skipped: t.List[str] = field(default_factory=list)
+    errors: t.List[str] = field(default_factory=list)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything in the registry is different now."""
+        return bool(self.deleted_tags or self.untagged_tags or self.restored_tags or self.deleted_manifests)
+
+
+@dataclass
+class Outcome:
+    """What a run did. INTERRUPTED, when not empty, says why it ended early."""
+
+    repositories: t.List[RepositoryOutcome] = field(default_factory=list)
+    interrupted: str = ""
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything in the registry is different now."""
+        return any(repository.changed for repository in self.repositories)
+
+    @property
+    def errors(self) -> t.List[str]:
+        """Every error, with its repository."""
+        return ["%s: %s" % (entry.name, text) for entry in self.repositories for text in entry.errors]
+
+    @property
+    def drifted(self) -> t.List[Drift]:
+        """Everything that had moved."""
+        return [drift for entry in self.repositories for drift in entry.drifted]

@@ -1,0 +1,170 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What has to be remembered from run to run: tags that were restored, and when a manifest was first seen without a tag.
+
+One JSON file beside the backups, replaced as a whole. It holds, for each registry's URL and each repository, ``restored`` (tag:
+its digest, old push time, and until when it is held from pruning) and ``untagged`` (digest: first seen without a tag). Times
+are in seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.instant import format_instant
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import (
+    Repository,
+    Revision,
+    Snapshot,
+    Tag,
+)
+
+STATE_SCHEMA = "fleetops.container_registry.state"
+STATE_VERSION = 1
+FILE_NAME = "state.json"
+
+
+class StateError(Exception):
+    """A state file that cannot be read or written; the text names it, the reason and the remedy."""
+
+
+@dataclass
+class RestoredTag:
+    """A tag that was put back: what it names, when that was pushed before (None: unknown), and until when it is held."""
+
+    digest: str
+    pushed: t.Optional[float]
+    until: float
+
+
+@dataclass
+class State:
+    """What is remembered about one registry."""
+
+    restored: t.Dict[str, t.Dict[str, RestoredTag]] = field(default_factory=dict)
+    untagged: t.Dict[str, t.Dict[str, float]] = field(default_factory=dict)
+
+
+def read_state(directory: str, url: str) -> State:
+    """The state of the registry at URL; empty where there is none yet. Raises StateError for a file that is not ours."""
+    return _state(_document(_path(directory)).get(url), _path(directory))
+
+
+def write_state(directory: str, url: str, state: State) -> None:
+    """Replace what is remembered about the registry at URL, on disk when this returns. Raises StateError."""
+    path = _path(directory)
+    registries = _document(path)
+    registries[url] = {
+        "restored": {
+            name: {tag: [entry.digest, entry.pushed, entry.until] for tag, entry in sorted(tags.items())}
+            for name, tags in sorted(state.restored.items())
+            if tags
+        },
+        "untagged": {name: dict(sorted(digests.items())) for name, digests in sorted(state.untagged.items()) if digests},
+    }
+    document = {"schema": STATE_SCHEMA, "version": STATE_VERSION, "registries": registries}
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=FILE_NAME + ".", dir=directory)
+        with os.fdopen(descriptor, "w") as stream:
+            json.dump(document, stream, indent=1)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise StateError("the state file %s cannot be written: %s" % (path, error.strerror)) from error
+
+
+def remember(state: State, snapshot: Snapshot) -> State:
+    """STATE after a look: first sightings of manifests without a tag are added, what is gone or tagged again is dropped.
+
+    Only repositories that SNAPSHOT lists revisions of are touched: elsewhere nothing was seen.
+    """
+    untagged = dict(state.untagged)
+    restored = {name: dict(tags) for name, tags in state.restored.items()}
+    for repository in snapshot.repositories:
+        if repository.problem:
+            continue
+        current = {tag.name: tag.digest for tag in repository.tags}
+        restored[repository.name] = {
+            tag: entry
+            for tag, entry in restored.get(repository.name, {}).items()
+            if current.get(tag) == entry.digest and (entry.until > snapshot.taken_at or entry.pushed is not None)
+        }
+        if repository.revisions is not None:
+            before = untagged.get(repository.name, {})
+            without = set(repository.revisions) - {digest for digest in current.values() if digest}
+            untagged[repository.name] = {digest: before.get(digest, snapshot.taken_at) for digest in without}
+    return State(restored, untagged)
+
+
+def recall(snapshot: Snapshot, state: State) -> Snapshot:
+    """SNAPSHOT with what is remembered: old push times and holds of restored tags, first sightings of untagged manifests."""
+    return replace(snapshot, repositories=tuple(_recall(entry, state, snapshot.taken_at) for entry in snapshot.repositories))
+
+
+def _recall(repository: Repository, state: State, now: float) -> Repository:
+    restored = state.restored.get(repository.name, {})
+    seen = state.untagged.get(repository.name, {})
+    tags = tuple(_recall_tag(tag, restored.get(tag.name), now) for tag in repository.tags)
+    revisions = repository.revisions
+    if revisions is not None:
+        revisions = {digest: _recall_revision(revision, seen.get(digest)) for digest, revision in revisions.items()}
+    return replace(repository, tags=tags, revisions=revisions)
+
+
+def _recall_tag(tag: Tag, entry: t.Optional[RestoredTag], now: float) -> Tag:
+    if entry is None or entry.digest != tag.digest:
+        return tag
+    hold = "restored, and held from pruning until %s" % format_instant(entry.until) if entry.until > now else tag.hold
+    pushed = entry.pushed if entry.pushed is not None and tag.pushed is not None else tag.pushed
+    return replace(tag, pushed=pushed, hold=hold)
+
+
+def _recall_revision(revision: Revision, seen: t.Optional[float]) -> Revision:
+    if revision.untagged_since is not None or seen is None:
+        return revision
+    return replace(revision, untagged_since=seen)
+
+
+def _path(directory: str) -> str:
+    return os.path.join(directory, FILE_NAME)
+
+
+def _document(path: str) -> t.Dict[str, t.Any]:
+    try:
+        with open(path, "rb") as stream:
+            document = json.loads(stream.read().decode("utf-8"))
+        if document["schema"] != STATE_SCHEMA or document["version"] != STATE_VERSION:
+            raise ValueError("schema")
+        return t.cast("t.Dict[str, t.Any]", document["registries"])
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise StateError("the state file %s cannot be read: %s" % (path, error.strerror)) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise StateError(
+            "%s is no state file of this collection. Move it away; holds of restored tags are then forgotten" % path
+        ) from error
+
+
+def _state(entry: t.Any, path: str) -> State:
+    if entry is None:
+        return State()
+    try:
+        restored = {
+            name: {tag: RestoredTag(str(item[0]), item[1], float(item[2])) for tag, item in tags.items()}
+            for name, tags in entry["restored"].items()
+        }
+        untagged = {
+            name: {digest: float(seen) for digest, seen in digests.items()} for name, digests in entry["untagged"].items()
+        }
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise StateError("%s is damaged. Move it away; holds of restored tags are then forgotten" % path) from error
+    return State(restored, untagged)

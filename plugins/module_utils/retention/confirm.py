@@ -1,0 +1,122 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Holds a plan against what the repository looks like now: whatever has moved since is left alone and reported."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, replace
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import (
+    KEEP,
+    PlannedManifest,
+    PlannedTag,
+    RepositoryPlan,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A tag or digest that is no longer what the plan was made for, and why it is left alone."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """What of a plan may still be carried out, and what may not."""
+
+    plan: RepositoryPlan
+    moved: t.Tuple[Moved, ...] = ()
+
+
+def confirm(plan: RepositoryPlan, now: Repository) -> Confirmed:
+    """Reduce PLAN to what the repository as it is NOW still allows.
+
+    A doomed tag that names something else by now stays. A doomed manifest that any tag that stays needs by now, directly, as
+    a child, or as what such a manifest refers to, stays, and with it what refers to it. NOW must hold every manifest that its
+    staying tags lead to; where one was not read, the whole repository is left alone.
+    """
+    current = {tag.name: tag for tag in now.tags}
+    moved = []
+    tags = []
+    going = set()
+    for tag in plan.tags:
+        seen = current.get(tag.name)
+        if tag.action == KEEP:
+            tags.append(tag)
+        elif seen is None:
+            continue
+        elif seen.digest != tag.digest and seen.digest not in (None, tag.parked or None):
+            reason = "it names %s now, not %s" % (seen.digest, tag.digest)
+            moved.append(Moved(tag.name, reason))
+            tags.append(replace(tag, digest=seen.digest, action=KEEP, reason="drifted: " + reason, parked=""))
+        else:
+            tags.append(tag)
+            going.add(tag.name)
+    roots = {tag.digest for tag in now.tags if tag.name not in going and tag.digest}
+    roots.update(manifest.digest for manifest in plan.manifests if manifest.action == KEEP)
+    needed, unread = _closure(roots, now)
+    doomed = plan.doomed_manifests
+    if unread and doomed:
+        reason = "%s was pushed meanwhile and cannot be read, so what it needs is unknown" % sorted(unread)[0]
+        kept = tuple(_kept(tag, reason) if tag.action != KEEP else tag for tag in tags)
+        return Confirmed(replace(plan, tags=kept, problem=reason), (Moved(plan.name, reason),))
+    rescued = _rescued(doomed, needed, now)
+    for digest in sorted(rescued):
+        moved.append(Moved(digest, "something that stays needs it now"))
+    manifests = tuple(
+        replace(manifest, action=KEEP, reason="drifted: something that stays needs it now")
+        if manifest.digest in rescued
+        else manifest
+        for manifest in plan.manifests
+    )
+    return Confirmed(replace(plan, tags=tuple(tags), manifests=manifests), tuple(moved))
+
+
+def _kept(tag: PlannedTag, reason: str) -> PlannedTag:
+    return replace(tag, action=KEEP, reason="drifted: " + reason)
+
+
+def _closure(roots: t.Set[str], now: Repository) -> t.Tuple[t.Set[str], t.Set[str]]:
+    """Everything that ROOTS reach through children, and those of them whose content is unknown (a missing child is known)."""
+    needed: t.Set[str] = set()
+    unread: t.Set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        digest = waiting.pop()
+        if digest in needed or digest in now.missing:
+            continue
+        needed.add(digest)
+        manifest = now.manifests.get(digest)
+        if manifest is None:
+            unread.add(digest)
+        else:
+            waiting.extend(child.digest for child in manifest.children)
+    return needed, unread
+
+
+def _rescued(doomed: t.Sequence[PlannedManifest], needed: t.Set[str], now: Repository) -> t.Set[str]:
+    """Doomed manifests that are NEEDED now, with their children and with what refers to them."""
+    pool = {manifest.digest for manifest in doomed}
+    referrers: t.Dict[str, t.List[str]] = {}
+    for digest in pool:
+        manifest = now.manifests.get(digest)
+        if manifest is not None and manifest.subject:
+            referrers.setdefault(manifest.subject, []).append(digest)
+    rescued: t.Set[str] = set()
+    waiting = [digest for digest in pool if digest in needed]
+    while waiting:
+        digest = waiting.pop()
+        if digest in rescued or digest not in pool:
+            continue
+        rescued.add(digest)
+        waiting.extend(referrers.get(digest, ()))
+        manifest = now.manifests.get(digest)
+        if manifest is not None:
+            waiting.extend(child.digest for child in manifest.children)
+    return rescued

@@ -1,0 +1,209 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plans for what somebody names: manifests to delete by tag or digest, or tags to take off alone."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import Manifest
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import (
+    DELETE,
+    KEEP,
+    UNTAG,
+    Plan,
+    PlannedManifest,
+    PlannedTag,
+    RepositoryPlan,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import Reference
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository, Snapshot
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A named reference that must not be deleted like this: REASON says why and which option would allow it."""
+
+    reference: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class NamedPlan:
+    """What naming REFERENCES comes to. ABSENT: they name nothing in the registry, which is what was wanted."""
+
+    plan: Plan
+    refusals: t.Tuple[Refusal, ...] = ()
+    absent: t.Tuple[str, ...] = ()
+
+
+def plan_deletion(
+    snapshot: Snapshot, references: t.Sequence[Reference], shared_tags: bool, index_child: bool
+) -> NamedPlan:
+    """The plan that deletes the manifests that REFERENCES name, with their tags.
+
+    SHARED_TAGS allows what takes along tags that are not named; INDEX_CHILD allows children of an index that stays. Children of
+    a deleted index that no tag and no other index of the repository needs go too.
+    """
+    plans, refusals, absent = [], [], []
+    for repository, named in _by_repository(snapshot, references):
+        if repository.problem:
+            refusals.extend(Refusal(str(reference), repository.problem) for reference in named)
+            continue
+        result = _delete_named(repository, named, shared_tags, index_child)
+        plans.append(result[0])
+        refusals.extend(result[1])
+        absent.extend(result[2])
+    return NamedPlan(Plan(snapshot.taken_at, tuple(plans)), tuple(refusals), tuple(absent))
+
+
+def plan_untagging(snapshot: Snapshot, references: t.Sequence[Reference]) -> NamedPlan:
+    """The plan that takes off the tags that REFERENCES name and keeps every manifest."""
+    plans, refusals, absent = [], [], []
+    for repository, named in _by_repository(snapshot, references):
+        if repository.problem:
+            refusals.extend(Refusal(str(reference), repository.problem) for reference in named)
+            continue
+        wanted = {reference.tag for reference in named}
+        present = {tag.name for tag in repository.tags}
+        absent.extend(str(reference) for reference in named if reference.tag not in present)
+        tags = tuple(
+            PlannedTag(tag.name, tag.digest, UNTAG, "named", pushed=tag.pushed)
+            if tag.name in wanted
+            else PlannedTag(tag.name, tag.digest, KEEP, "not named", pushed=tag.pushed)
+            for tag in repository.tags
+        )
+        plans.append(RepositoryPlan(repository.name, tags))
+    return NamedPlan(Plan(snapshot.taken_at, tuple(plans)), tuple(refusals), tuple(absent))
+
+
+def _by_repository(
+    snapshot: Snapshot, references: t.Sequence[Reference]
+) -> t.List[t.Tuple[Repository, t.List[Reference]]]:
+    seen = {repository.name: repository for repository in snapshot.repositories}
+    named: t.Dict[str, t.List[Reference]] = {}
+    for reference in references:
+        named.setdefault(reference.repository, []).append(reference)
+    return [(seen.get(name, Repository(name)), entries) for name, entries in sorted(named.items())]
+
+
+def _delete_named(
+    repository: Repository, named: t.Sequence[Reference], shared_tags: bool, index_child: bool
+) -> t.Tuple[RepositoryPlan, t.List[Refusal], t.List[str]]:
+    tagged = {tag.name: tag.digest for tag in repository.tags}
+    digests: t.Dict[str, Reference] = {}
+    refusals, absent = [], []
+    for reference in named:
+        if reference.tag is not None and reference.tag in tagged and tagged[reference.tag] is None:
+            reason = "the tag dangles: the registry lists it without a manifest. Take it off with registry_tag_delete"
+            refusals.append(Refusal(str(reference), reason))
+            continue
+        digest = reference.digest or tagged.get(reference.tag or "")
+        if digest is None or digest not in repository.manifests:
+            absent.append(str(reference))
+        else:
+            digests.setdefault(digest, reference)
+    named_tags = {reference.tag for reference in named if reference.tag}
+    doomed = list(digests) + _lonely_children(repository, set(digests))
+    going = set(doomed)
+    for digest, reference in digests.items():
+        refusals.extend(_refuse(repository, digest, reference, named_tags, going, shared_tags, index_child))
+    tags = tuple(
+        PlannedTag(tag.name, tag.digest, DELETE, "named" if tag.name in named_tags else "on a named manifest", pushed=tag.pushed)
+        if tag.digest in going
+        else PlannedTag(tag.name, tag.digest, KEEP, "not named", pushed=tag.pushed)
+        for tag in repository.tags
+    )
+    manifests = [
+        _planned(repository.manifests[digest], DELETE, "named" if digest in digests else "child of a deleted index only")
+        for digest in _index_first(repository, doomed)
+    ]
+    manifests += [
+        _planned(manifest, KEEP, "not named")
+        for digest, manifest in sorted(repository.manifests.items())
+        if digest not in going
+    ]
+    return RepositoryPlan(repository.name, tags, tuple(manifests)), refusals, absent
+
+
+def _refuse(
+    repository: Repository,
+    digest: str,
+    reference: Reference,
+    named_tags: t.Set[str],
+    going: t.Set[str],
+    shared_tags: bool,
+    index_child: bool,
+) -> t.Iterator[Refusal]:
+    others = sorted(tag.name for tag in repository.tags if tag.digest == digest and tag.name not in named_tags)
+    if others and not shared_tags:
+        reason = (
+            "its manifest %s also carries the tags %s, which would go with it; name them too, set shared_tags: delete, or take"
+            " the one tag off with registry_tag_delete" % (digest, ", ".join(others))
+        )
+        yield Refusal(str(reference), reason)
+    parents = [manifest for manifest in repository.manifests.values() if _has_child(manifest, digest)]
+    staying = sorted(_name(repository, manifest.digest) for manifest in parents if manifest.digest not in going)
+    if staying and not index_child:
+        reason = (
+            "it is part of the index %s, which would be left broken; delete the index instead, or set index_child: delete"
+            % ", ".join(staying)
+        )
+        yield Refusal(str(reference), reason)
+
+
+def _name(repository: Repository, digest: str) -> str:
+    names = sorted(tag.name for tag in repository.tags if tag.digest == digest)
+    return "%s (%s)" % (", ".join(names), digest) if names else digest
+
+
+def _has_child(manifest: Manifest, digest: str) -> bool:
+    return any(child.digest == digest for child in manifest.children)
+
+
+def _lonely_children(repository: Repository, named: t.Set[str]) -> t.List[str]:
+    """Children, nested ones too, of the NAMED that nothing which stays needs."""
+    below = _reach(repository, named) - named
+    roots = {tag.digest for tag in repository.tags if tag.digest and tag.digest not in named}
+    roots.update(digest for digest in repository.manifests if digest not in below and digest not in named)
+    return sorted(below - _reach(repository, roots))
+
+
+def _reach(repository: Repository, roots: t.Iterable[str]) -> t.Set[str]:
+    """ROOTS and everything below them that the repository has."""
+    reached: t.Set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        digest = waiting.pop()
+        manifest = repository.manifests.get(digest)
+        if manifest is not None and digest not in reached:
+            reached.add(digest)
+            waiting.extend(child.digest for child in manifest.children)
+    return reached
+
+
+def _index_first(repository: Repository, doomed: t.Sequence[str]) -> t.List[str]:
+    """DOOMED with every index before its children; what is cyclic comes last, in order of digest."""
+    parents = {digest: 0 for digest in doomed}
+    for digest in doomed:
+        for child in {entry.digest for entry in repository.manifests[digest].children}:
+            if child in parents:
+                parents[child] += 1
+    ready = sorted(digest for digest, count in parents.items() if not count)
+    ordered: t.List[str] = []
+    while ready:
+        digest = ready.pop(0)
+        ordered.append(digest)
+        for child in sorted({entry.digest for entry in repository.manifests[digest].children}):
+            if child in parents:
+                parents[child] -= 1
+                if not parents[child]:
+                    ready.append(child)
+    return ordered + sorted(set(doomed) - set(ordered))
+
+
+def _planned(manifest: Manifest, action: str, reason: str) -> PlannedManifest:
+    return PlannedManifest(manifest.digest, manifest.media_type, manifest.kind, manifest.size, action, reason)

@@ -151,7 +151,7 @@ class StoreModule:
         except ModuleFailure as failure:
             self._module.fail_json(msg=failure.message, **dict({"changed": False}, **failure.result))
         except (StorageError, OSError) as error:
-            self._module.fail_json(msg=str(error), changed=False)
+            self._module.fail_json(msg=str(error), **dict({"changed": False}, **getattr(error, "details", {})))
         except Exception as error:  # the one place that turns anything unforeseen into a failed task
             self._module.fail_json(
                 msg="unexpected %s: %s" % (type(error).__name__, error), exception=traceback.format_exc(), changed=False

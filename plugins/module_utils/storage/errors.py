@@ -23,3 +23,23 @@ class StorageError(Exception):
 
 class RecordFileInvalid(StorageError):
     """A scan, plan or backup file that is damaged, cut short, or of a kind or version that is not understood."""
+
+
+class StoreInvalid(StorageError):
+    """A folder that is no registry's store, or not the store that the collector works on."""
+
+
+class CollectorFailed(StorageError):
+    """The registry's garbage collector could not be started, aborted, or ended without its summary."""
+
+
+class CollectorRefused(StorageError):
+    """A collector that must not be run: its dry run is known to delete."""
+
+
+class CollectorTimedOut(CollectorFailed):
+    """The collector took longer than allowed. DETAILS["collector_ended"] says whether it is certain that it has ended."""
+
+
+class GuardHeld(StorageError):
+    """A limit that the user has set does not let this collection or this plan through."""

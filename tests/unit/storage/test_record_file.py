@@ -11,7 +11,6 @@ import os
 import stat
 
 import pytest
-
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage import record_file
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.errors import (
     RecordFileInvalid,

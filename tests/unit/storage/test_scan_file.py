@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.scan import (
     FILESYSTEM,
     GARBAGE_COLLECT,

@@ -1,0 +1,243 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Running the collector as a process of its own, and making sure that it has ended when we say so."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import time
+import types
+import typing as t
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.errors import (
+    CollectorFailed,
+    CollectorTimedOut,
+)
+
+# Set for the collector, also inside a container, so that it can be found whoever its parent is.
+MARKER = "FLEETOPS_REGISTRY_COLLECTION"
+MAX_LINE_BYTES = 64 * 1024
+_CHUNK = 64 * 1024
+_TAIL = 8 * 1024
+_PATIENCE = 10.0
+_ENGINES = ("docker", "podman", "docker-compose", "podman-compose", "nerdctl")
+_VERBS = ("exec", "run")
+# What is run through these is on another machine, or does not get our environment.
+_VEILS = ("kubectl", "oc", "ssh", "sudo", "su", "doas")
+# These end the module; the collector must not outlive it.
+_ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
+class _Interrupted(BaseException):
+    """A signal asks the module to end."""
+
+
+class CollectorProcess:
+    """One run of ARGV, whose standard output is read by `lines`.
+
+    RUN_ID marks the process in its environment (see MARKER). TIMEOUT in seconds, None for no limit.
+    """
+
+    def __init__(self, argv: t.Sequence[str], run_id: str, timeout: t.Optional[float] = None) -> None:
+        self._argv = mark_argv(argv, run_id)
+        self._run_id = run_id
+        self._timeout = timeout
+        self._tail = b""
+        self.returncode: t.Optional[int] = None
+
+    @property
+    def stderr_tail(self) -> str:
+        """The last few kilobytes of what was printed as errors and log."""
+        return self._tail.decode("utf-8", "replace").strip()
+
+    def lines(self) -> t.Iterator[bytes]:
+        """Start the process, yield its lines without their ends, and set `returncode` when it has ended.
+
+        Lines are cut at MAX_LINE_BYTES. The process and all that it has started has ended when this ends, in whatever way.
+        Raises CollectorFailed if it cannot be started, CollectorTimedOut after the time-out.
+        """
+        deadline = None if self._timeout is None else time.monotonic() + self._timeout
+        with _signals_raise():
+            process = self._start()
+            try:
+                yield from self._read(process, deadline)
+                self.returncode = process.wait()
+            except BaseException as error:
+                ended = self._end(process)
+                if isinstance(error, CollectorTimedOut):
+                    raise self._timed_out(ended) from error
+                raise
+            finally:
+                for pipe in (process.stdout, process.stderr):
+                    if pipe:
+                        pipe.close()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        environment = dict(os.environ)
+        environment[MARKER] = self._run_id
+        try:
+            return subprocess.Popen(
+                self._argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+                # A group of its own: all of it is ended together, and nothing else.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise CollectorFailed(
+                "cannot run %s: %s. argv must begin with a program that this host has."
+                % (self._argv[0], error.strerror),
+                argv=list(self._argv),
+            ) from error
+
+    def _read(self, process: subprocess.Popen[bytes], deadline: t.Optional[float]) -> t.Iterator[bytes]:
+        pending = b""
+        with selectors.DefaultSelector() as selector:
+            for pipe in (process.stdout, process.stderr):
+                if pipe:
+                    selector.register(pipe, selectors.EVENT_READ)
+            while selector.get_map():
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    raise CollectorTimedOut("")
+                for key, _unused in selector.select(left):
+                    chunk = os.read(key.fd, _CHUNK)
+                    if not chunk:
+                        selector.unregister(key.fileobj)
+                    elif key.fileobj is process.stderr:
+                        self._tail = (self._tail + chunk)[-_TAIL:]
+                    else:
+                        lines = (pending + chunk).split(b"\n")
+                        pending = lines.pop()[:MAX_LINE_BYTES]
+                        yield from lines
+        if pending:
+            yield pending
+
+    def _end(self, process: subprocess.Popen[bytes]) -> bool:
+        """End the process, its group, and what carries our mark; whether that is certain."""
+        for signum in (signal.SIGTERM, signal.SIGKILL):
+            _signal_group(process.pid, signum)
+            try:
+                process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                continue
+            break
+        # A group outlives its leader.
+        _signal_group(process.pid, signal.SIGKILL)
+        end_marked(self._run_id)
+        return is_visible(self._argv, self._run_id) and not find_marked(self._run_id)
+
+    def _timed_out(self, ended: bool) -> CollectorTimedOut:
+        certainty = (
+            "It has been ended"
+            if ended
+            else "It could not be made sure that it has ended: look for it (in the container or pod) before anything is"
+            " pushed again"
+        )
+        return CollectorTimedOut(
+            "garbage collection took longer than %g s. %s. Raise timeout if the store is that large. %s"
+            % (self._timeout or 0.0, certainty, self.stderr_tail[-1000:]),
+            argv=list(self._argv),
+            collector_ended=ended,
+        )
+
+
+def mark_argv(argv: t.Sequence[str], run_id: str) -> t.List[str]:
+    """ARGV with the mark given into the container, where ARGV runs something in a container of an engine on this host."""
+    marked = list(argv)
+    engine = _engine_position(argv)
+    if engine is not None:
+        for verb in _VERBS:
+            if verb in marked[engine:]:
+                position = marked.index(verb, engine) + 1
+                marked[position:position] = ["-e", "%s=%s" % (MARKER, run_id)]
+                break
+    return marked
+
+
+def is_visible(argv: t.Sequence[str], run_id: str) -> bool:
+    """Whether the process that the marked ARGV leads to is seen by `find_marked`, wherever it runs.
+
+    Not so for what runs on another machine, for what drops the environment on the way, and, in containers, unless we are root.
+    """
+    if not os.path.isdir("/proc/self") or any(os.path.basename(word) in _VEILS for word in argv[:3]):
+        return False
+    if _engine_position(argv) is None:
+        return True
+    remote = any(
+        os.environ.get(name, "unix:").split(":", 1)[0] != "unix" for name in ("DOCKER_HOST", "CONTAINER_HOST")
+    )
+    return not remote and os.geteuid() == 0 and "%s=%s" % (MARKER, run_id) in argv
+
+
+def _engine_position(argv: t.Sequence[str]) -> t.Optional[int]:
+    """Where in ARGV a container engine's client is named (it may come after sudo or env)."""
+    for position, word in enumerate(argv[:4]):
+        if os.path.basename(word) in _ENGINES:
+            return position
+    return None
+
+
+def find_marked(run_id: str) -> t.List[int]:
+    """The processes of this host, those in containers included, that carry RUN_ID in their environment; not this one."""
+    wanted = ("%s=%s" % (MARKER, run_id)).encode("utf-8")
+    found = []
+    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
+        if not name.isdigit() or int(name) == os.getpid():
+            continue
+        try:
+            with open("/proc/%s/environ" % name, "rb") as stream:
+                if wanted in stream.read().split(b"\0"):
+                    found.append(int(name))
+        except OSError:
+            continue  # ended meanwhile, or another user's: a collector of ours runs as us or below us
+    return found
+
+
+def end_marked(run_id: str, patience: float = _PATIENCE) -> bool:
+    """End every process that carries RUN_ID, first asking, after PATIENCE seconds by force; whether none is left."""
+    for signum in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + patience
+        for pid in find_marked(run_id):
+            try:
+                os.kill(pid, signum)
+            except OSError:
+                continue
+        while find_marked(run_id) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    return not find_marked(run_id)
+
+
+def _signal_group(group: int, signum: int) -> None:
+    try:
+        os.killpg(group, signum)
+    except OSError:
+        return
+
+
+class _signals_raise:
+    """Within it, a signal that would end this process at once raises instead, so that the collector is ended first."""
+
+    def __init__(self) -> None:
+        self._before: t.Dict[int, t.Any] = {}
+
+    def __enter__(self) -> None:
+        def interrupt(signum: int, frame: t.Optional[types.FrameType]) -> None:
+            raise _Interrupted("signal %d" % signum)
+
+        for signum in _ENDING_SIGNALS:
+            try:
+                self._before[signum] = signal.signal(signum, interrupt)
+            except ValueError:
+                return  # not the main thread: whoever made the thread handles signals
+
+    def __exit__(self, *_unused: t.Any) -> None:
+        for signum, handler in self._before.items():
+            signal.signal(signum, handler)

@@ -35,12 +35,24 @@ class ConnectionFailed(RegistryError):
     """No answer: host unknown, port closed, TLS mismatch, time-out, reset. Whether the request was carried out is unknown."""
 
 
+class Unreachable(ConnectionFailed):
+    """No connection came about, so the request was certainly not carried out."""
+
+
+class Truncated(ConnectionFailed):
+    """The answer began, and then fewer bytes came than it announced."""
+
+
 class NotARegistry(RegistryError):
     """The server answers, but does not speak the registry's v2 API."""
 
 
 class AuthenticationFailed(RegistryError):
     """The registry wants credentials, or rejects the ones it got (401)."""
+
+
+class InsufficientScope(AuthenticationFailed):
+    """The token server gives this user a token, but not for what was asked (401 again)."""
 
 
 class Forbidden(RegistryError):

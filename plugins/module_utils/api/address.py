@@ -1,0 +1,146 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Addresses: the registry's own, and what to think of others that a server sends us to."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+import typing as t
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?\Z")
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*\Z")
+
+
+class AddressInvalid(ValueError):
+    """A registry's URL that cannot be used; the text says why and what to write."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who is spoken to: scheme, host in lower case, port. Credentials never leave the origin that they were given for."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return "%s://%s" % (self.scheme, self.netloc)
+
+    @property
+    def netloc(self) -> str:
+        """Host and port as a URL has them, without the scheme's own port."""
+        host = "[%s]" % self.host if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else "%s:%d" % (host, self.port)
+
+
+@dataclass(frozen=True)
+class Address:
+    """A registry: its origin and, where it lives under one, a path prefix without a slash at its end."""
+
+    origin: Origin
+    prefix: str = ""
+
+    @property
+    def base(self) -> str:
+        """The URL to which '/v2/' is added."""
+        return "%s%s" % (self.origin, self.prefix)
+
+    @classmethod
+    def parse(cls, url: str) -> Address:
+        """Read a registry's URL; raise AddressInvalid, whose text never repeats a user or password."""
+        text = url.strip()
+        scheme, separator, _rest = text.partition("://")
+        if not separator:
+            raise AddressInvalid(
+                "url %r has no scheme: write https://%s, or http:// for a registry without TLS" % (_shown(text), _shown(text))
+            )
+        if scheme.lower() not in _PORTS:
+            raise AddressInvalid("url %r has the scheme %r: a registry is reached by http or https" % (_shown(text), scheme))
+        try:
+            parts = urlsplit(text)
+            port = parts.port
+        except ValueError as error:
+            raise AddressInvalid("url %r cannot be read: %s" % (_shown(text), error)) from None
+        if "@" in parts.netloc:
+            raise AddressInvalid(
+                "url %r has a user in it: use the options username and password, or auth_file" % _shown(text)
+            )
+        if parts.query or parts.fragment or "?" in text or "#" in text:
+            raise AddressInvalid("url %r has a query or fragment: give only scheme, host, port and path" % _shown(text))
+        origin = origin_of(parts)
+        if origin is None or port == 0:
+            raise AddressInvalid("url %r names no usable host and port" % _shown(text))
+        prefix = parts.path.rstrip("/")
+        if prefix == "/v2" or prefix.endswith("/v2"):
+            prefix = prefix[: -len("/v2")]
+        if not _PREFIX.match(prefix) or "/.." in prefix or "/./" in prefix + "/":
+            raise AddressInvalid("url %r has a path that no registry can have" % _shown(text))
+        return cls(origin, prefix)
+
+
+def origin_of(parts: SplitResult) -> t.Optional[Origin]:
+    """The origin of a split URL, or None where it has no http(s) scheme, no host, or a port that is none."""
+    scheme = parts.scheme.lower()
+    try:
+        host = (parts.hostname or "").lower()
+        port = parts.port
+    except ValueError:
+        return None
+    if scheme not in _PORTS or not host or not (_HOST.match(host) or _ip(host)):
+        return None
+    return Origin(scheme, host, _PORTS[scheme] if port is None else port)
+
+
+def without_secrets(url: str) -> str:
+    """URL without user, password, query and fragment (object stores sign their URLs in the query), for messages."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(a URL that cannot be read)"
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether HOST is this machine by its very name: nothing is looked up, since a looked-up answer may change."""
+    address = _ip(host)
+    return host.rstrip(".").lower() == "localhost" or (address is not None and address.is_loopback)
+
+
+def is_inward(host: str) -> bool:
+    """Whether HOST is, or resolves to, loopback or link-local addresses, where cloud metadata and local services listen."""
+    address = _ip(host)
+    if address is not None:
+        found = [address]
+    else:
+        try:
+            answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return False  # it does not resolve: connecting says so
+        found = [item for item in (_ip(str(answer[4][0])) for answer in answers) if item is not None]
+    return any(item.is_loopback or item.is_link_local or item.is_unspecified or item.is_multicast for item in found)
+
+
+def _ip(host: str) -> t.Union[ipaddress.IPv4Address, ipaddress.IPv6Address, None]:
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _shown(url: str) -> str:
+    """URL for a message: whatever stands before an '@' may be a password."""
+    head, separator, rest = url.partition("://")
+    if not separator:
+        head, rest = "", url
+    authority, slash, path = rest.partition("/")
+    return head + separator + authority.rpartition("@")[2] + slash + path.partition("?")[0]

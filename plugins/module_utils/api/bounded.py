@@ -1,0 +1,108 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An HTTP adapter whose answers end in time: the time-out of requests bounds each read, not their sum.
+
+A server that sends one byte every few seconds would hold a thread for ever, in the headers as well as in the body. Here each
+read gets what is left of the whole request's time.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import ssl
+import threading
+import time
+import typing as t
+from contextlib import contextmanager
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.libraries import HTTPAdapter
+
+_limit = threading.local()
+
+
+@contextmanager
+def time_limit(seconds: float) -> t.Iterator[None]:
+    """Within it, answers read by this thread through a BoundedAdapter end SECONDS from now with a time-out."""
+    _limit.expires = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _limit.expires = None
+
+
+class _ReadInTime(io.RawIOBase):
+    """The bytes of a socket, each read with what is left of the time."""
+
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
+        super().__init__()
+        self._sock = sock
+        self._raw = raw
+        self._usual = sock.gettimeout()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: t.Any) -> t.Optional[int]:
+        expires = getattr(_limit, "expires", None)
+        if expires is None:
+            return t.cast(t.Optional[int], self._raw.readinto(buffer))  # type: ignore[attr-defined]
+        left = expires - time.monotonic()
+        if left <= 0:
+            raise socket.timeout("timed out")
+        self._sock.settimeout(left)
+        try:
+            return t.cast(t.Optional[int], self._raw.readinto(buffer))  # type: ignore[attr-defined]
+        finally:
+            if self._sock.fileno() >= 0:
+                self._sock.settimeout(self._usual)
+
+    def close(self) -> None:
+        try:
+            self._raw.close()
+        finally:
+            super().close()
+
+
+class _BoundedResponse(http.client.HTTPResponse):
+    """A response that reads through _ReadInTime."""
+
+    def __init__(self, sock: socket.socket, *args: t.Any, **kwargs: t.Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        raw = t.cast(io.RawIOBase, self.fp.detach())
+        self.fp = io.BufferedReader(_ReadInTime(sock, raw))
+
+
+class BoundedAdapter(HTTPAdapter):  # type: ignore[misc]
+    """Connections with one TLS context, whose responses end within time_limit(). At most SIZE are kept open per host."""
+
+    def __init__(self, context: ssl.SSLContext, size: int) -> None:
+        self._context = context
+        super().__init__(pool_connections=16, pool_maxsize=size, max_retries=0, pool_block=False)
+
+    def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+        _bound(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: t.Any) -> t.Any:
+        manager = super().proxy_manager_for(proxy, ssl_context=self._context, **kwargs)
+        _bound(manager)
+        return manager
+
+    def cert_verify(self, conn: t.Any, url: str, verify: t.Any, cert: t.Any) -> None:
+        """The context says what is trusted; requests would load its own bundle on top of it, for each connection."""
+        conn.cert_reqs = "CERT_REQUIRED" if verify else "CERT_NONE"
+
+
+def _bound(manager: t.Any) -> None:
+    """Let the pools of MANAGER make connections whose answers are bounded (SOCKS has pools of its own, hence no fixed class)."""
+    classes = {}
+    for scheme, pool in manager.pool_classes_by_scheme.items():
+        if getattr(pool.ConnectionCls, "response_class", None) is not _BoundedResponse:
+            connection = type("Bounded", (pool.ConnectionCls,), {"response_class": _BoundedResponse})
+            pool = type("BoundedPool", (pool,), {"ConnectionCls": connection})
+        classes[scheme] = pool
+    manager.pool_classes_by_scheme = classes

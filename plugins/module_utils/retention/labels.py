@@ -1,0 +1,67 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Labels of images: annotations of the manifest, labels of its config."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import (
+    IMAGE,
+    INDEX,
+    Manifest,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import Graph
+
+# An index of more images than this is no multi-platform image; what its labels are stays open.
+_MOST_IMAGES = 1000
+# How BuildKit marks the attestations that it puts beside the images of an index.
+_NO_PLATFORM = "unknown/unknown"
+
+
+class LabelUnknown(Exception):
+    """The label's value cannot be told, because a config was not read."""
+
+
+def label_of(graph: Graph, digest: str, label: str) -> t.Optional[str]:
+    """The value of LABEL: the manifest's annotation, else its config's label; None if it has neither.
+
+    An index without the annotation has the value that all its images (nested ones too, attestations aside)
+    agree on. Raises LabelUnknown where that was not read.
+    """
+    manifest = graph.manifests[digest]
+    if label in manifest.annotations or manifest.kind != INDEX:
+        return _own(manifest, label)
+    values = set()
+    for image in _images(graph, digest):
+        values.add(_own(image, label))
+    return values.pop() if len(values) == 1 else None
+
+
+def _own(manifest: Manifest, label: str) -> t.Optional[str]:
+    if label in manifest.annotations:
+        return manifest.annotations[label]
+    if manifest.config is not None:
+        return manifest.config.labels.get(label)
+    if manifest.has_image_config:
+        raise LabelUnknown(manifest.digest)
+    return None
+
+
+def _images(graph: Graph, digest: str) -> t.Iterator[Manifest]:
+    seen = {digest}
+    waiting = [digest]
+    while waiting:
+        for child in graph.manifests[waiting.pop()].children:
+            manifest = graph.manifests.get(child.digest)
+            if manifest is None or child.digest in seen or child.platform == _NO_PLATFORM:
+                continue
+            seen.add(child.digest)
+            if len(seen) > _MOST_IMAGES:
+                raise LabelUnknown(digest)
+            if manifest.kind == INDEX:
+                waiting.append(child.digest)
+            elif manifest.kind == IMAGE:
+                yield manifest

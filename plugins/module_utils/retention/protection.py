@@ -1,0 +1,78 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What no policy may delete: digests, tags, and digests of one repository."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import (
+    ReferenceInvalid,
+    is_digest,
+    require_digest,
+    require_repository,
+    require_tag,
+)
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
+
+
+@dataclass(frozen=True)
+class Protected:
+    """Protected DIGESTS (anywhere), TAGS as (repository, tag) and PINNED as (repository, digest)."""
+
+    digests: t.FrozenSet[str] = frozenset()
+    tags: t.FrozenSet[t.Tuple[str, str]] = frozenset()
+    pinned: t.FrozenSet[t.Tuple[str, str]] = frozenset()
+
+    def covers_tag(self, repository: str, tag: str) -> bool:
+        """Whether TAG of REPOSITORY is protected by name."""
+        return (repository, tag) in self.tags
+
+    def covers_digest(self, repository: str, digest: str) -> bool:
+        """Whether DIGEST, of a manifest or a config, is protected in REPOSITORY."""
+        return digest in self.digests or (repository, digest) in self.pinned
+
+
+def parse_protected(entries: t.Iterable[str]) -> Protected:
+    """Read ENTRIES: 'sha256:...', 'repository:tag', 'repository@sha256:...'; else raise ReferenceInvalid.
+
+    Engines report images with the registry's host in front (and Kubernetes with a scheme): what looks like a
+    host may also be part of a repository's name, so both readings are protected.
+    """
+    digests: t.Set[str] = set()
+    tags: t.Set[t.Tuple[str, str]] = set()
+    pinned: t.Set[t.Tuple[str, str]] = set()
+    for entry in entries:
+        if is_digest(entry):
+            digests.add(entry)
+            continue
+        if entry.startswith(("sha256:", "sha512:")):
+            require_digest(entry)
+        rest, at, digest = _SCHEME.sub("", entry, count=1).partition("@")
+        head, slash, last = rest.rpartition("/")
+        last, colon, tag = last.partition(":")
+        if not at and not colon:
+            raise ReferenceInvalid(
+                "%r names no tag and no digest: write repository:tag, repository@sha256:... or sha256:..."
+                % entry
+            )
+        for repository in _readings(head + slash + last):
+            if colon:
+                tags.add((repository, require_tag(tag)))
+            if at:
+                pinned.add((repository, require_digest(digest)))
+    return Protected(frozenset(digests), frozenset(tags), frozenset(pinned))
+
+
+def _readings(name: str) -> t.List[str]:
+    host, slash, rest = name.partition("/")
+    if not slash or not (":" in host or "." in host or host == "localhost"):
+        return [require_repository(name)]
+    if ":" in host:
+        return [require_repository(rest)]
+    return [require_repository(name), require_repository(rest)]

@@ -1,0 +1,95 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The words in which a plan says why. One place, so that every decision reads alike."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.durations import in_words
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.ordering import (
+    Place,
+    ordinal,
+)
+
+NOT_GOVERNED = "kept: no policy governs it"
+TOMBSTONE = "kept: left by an unfinished run of this collection, takes no part"
+DANGLING = "kept: dangling, the registry lists it but has no manifest for it"
+DANGLING_GOES = "deleted: dangling, the registry lists it but has no manifest for it"
+UNFINISHED_GOES = "deleted: an earlier run had planned to delete it and did not finish"
+PROTECTED = "kept: protected"
+BROKEN = "kept: its index names a child that the registry does not have"
+BROKEN_MANIFEST = "kept: names a child that the registry does not have, itself or through a child"
+LABELS_UNKNOWN = 'kept by "%s": its labels could not be read'
+CIRCLE = "kept: what it refers to refers back to it"
+
+_SHOWN = 60
+
+
+def kept(policy: str, why: str) -> str:
+    """The reason of a tag or manifest that POLICY keeps."""
+    return 'kept by "%s": %s' % (policy, why)
+
+
+def deleted(policy: str, why: str) -> str:
+    """The reason of one that POLICY deletes."""
+    return 'deleted by "%s": %s' % (policy, why)
+
+
+def untagged(reason: str, stays: str) -> str:
+    """The reason of a tag that goes for REASON while its manifest stays because of STAYS."""
+    head, _colon, rest = reason.partition(":")
+    return "%s:%s; its manifest stays: %s" % (
+        head.replace("deleted", "untagged", 1),
+        rest,
+        stays.partition(": ")[2] or stays,
+    )
+
+
+def left_alone(problem: str) -> str:
+    """The reason of everything in a repository that has a PROBLEM."""
+    return "kept: the repository is left alone: %s" % problem
+
+
+def newest(place: Place, group: t.Optional[str], count: int) -> str:
+    """A place in the ranking, for what is kept and for what is not."""
+    where = " of %d%s" % (place.total, "" if group is None else " in group %s" % quoted(group))
+    if place.tied:
+        return "tied with %s newest%s" % (ordinal(count), where)
+    if place.kept:
+        return "%s newest%s" % (ordinal(place.position), where)
+    return "%s newest%s, %d %s kept" % (ordinal(place.position), where, count, "is" if count == 1 else "are")
+
+
+def age(seconds: float, limit: str, younger: bool) -> str:
+    """An age against its limit."""
+    return "%s old, %syounger than %s" % (in_words(seconds), "" if younger else "not ", limit)
+
+
+def follows(subject: str) -> str:
+    """The reason of a companion whose subject is kept."""
+    return "kept: follows %s, which is kept" % short(subject)
+
+
+def goes_with(subject: str) -> str:
+    """The reason of a companion whose subject goes."""
+    return "deleted: follows %s, which goes" % short(subject)
+
+
+def orphaned(subject: str, removed: bool) -> str:
+    """The reason of a companion whose subject is gone."""
+    return "%s: orphaned, its subject %s is gone" % ("deleted" if removed else "kept", short(subject))
+
+
+def short(digest: str) -> str:
+    """A digest as people quote it: algorithm and twelve digits."""
+    algorithm, _colon, digits = digest.partition(":")
+    return "%s:%s" % (algorithm, digits[:12])
+
+
+def quoted(value: str) -> str:
+    """A value that somebody else wrote, printable and of bounded length."""
+    text = value if len(value) <= _SHOWN else value[: _SHOWN - 3] + "..."
+    return text if text.isprintable() else ascii(text)

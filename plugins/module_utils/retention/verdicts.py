@@ -1,0 +1,188 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the policies, and what overrides them, say about each thing in one repository by itself."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Tag
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention import reasons
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.clauses import (
+    Facts,
+    Verdict,
+    judge,
+    judge_untagged,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.closure import Intent
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.compiled import (
+    Policies,
+    Policy,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.dates import created_times
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.govern import (
+    governing_tag,
+    governing_untagged,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import Graph
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.options import Options
+
+
+@dataclass
+class Verdicts:
+    """Verdicts by name of image tag (TAGS), of companion tag that stays anyway (COMPANIONS), and by digest.
+
+    LOOSE: untagged manifests; FOLLOWERS: untagged companions that go or stay by themselves. PINNED: digests
+    that never go, and why. ORPHANS: companion tags and followers whose subject is gone; REMOVED: those of
+    them that may go.
+    """
+
+    facts: Facts
+    tags: t.Dict[str, Verdict] = field(default_factory=dict)
+    companions: t.Dict[str, Verdict] = field(default_factory=dict)
+    loose: t.Dict[str, Verdict] = field(default_factory=dict)
+    pinned: t.Dict[str, str] = field(default_factory=dict)
+    orphans: t.Set[str] = field(default_factory=set)
+    removed: t.Set[str] = field(default_factory=set)
+
+    @property
+    def intent(self) -> Intent:
+        """What may go by itself."""
+        unfinished = self.facts.graph.repository.unfinished
+        loose = {digest for digest, verdict in self.loose.items() if not verdict.keep}
+        return Intent(
+            tags=frozenset(name for name, verdict in self.tags.items() if not verdict.keep),
+            companions=frozenset(self.companions),
+            orphans=frozenset(self.removed),
+            loose=frozenset(loose.union(unfinished)),
+            pinned=frozenset(self.pinned),
+        )
+
+
+def reach_verdicts(graph: Graph, policies: Policies, options: Options, now: float) -> Verdicts:
+    """Apply POLICIES to the repository of GRAPH; NOW in seconds since the epoch."""
+    name = graph.repository.name
+    here = [policy for policy in policies.policies if policy.governs_repository(name)]
+    for_tags = [policy for policy in here if not policy.untagged]
+    for_untagged = [policy for policy in here if policy.untagged]
+    verdicts = Verdicts(Facts(graph, now, created_times(graph, now), options.pulls))
+    _pin(verdicts, policies)
+    _judge_images(verdicts, policies, for_tags)
+    _judge_companions(verdicts, policies, options, for_tags)
+    _judge_untagged(verdicts, options, for_untagged)
+    return verdicts
+
+
+def _pin(verdicts: Verdicts, policies: Policies) -> None:
+    graph = verdicts.facts.graph
+    name, missing = graph.repository.name, graph.repository.missing
+    broken = [
+        digest
+        for digest, manifest in graph.manifests.items()
+        if any(child.digest in missing and child.digest not in graph.manifests for child in manifest.children)
+    ]
+    for digest in graph.upwards(broken):
+        verdicts.pinned[digest] = reasons.BROKEN_MANIFEST
+    covers = policies.protected.covers_digest
+    protected = [
+        digest
+        for digest, manifest in graph.manifests.items()
+        if covers(name, digest)
+        or (manifest.config_descriptor is not None and covers(name, manifest.config_descriptor.digest))
+    ]
+    for digest in graph.upwards(protected):
+        verdicts.pinned[digest] = reasons.PROTECTED
+
+
+def _override(verdicts: Verdicts, policies: Policies, tag: Tag) -> t.Optional[Verdict]:
+    """What keeps TAG whatever a policy says, if anything does."""
+    if tag.hold:
+        return Verdict(True, "kept: %s" % tag.hold)
+    if policies.protected.covers_tag(verdicts.facts.graph.repository.name, tag.name):
+        return Verdict(True, reasons.PROTECTED)
+    pinned = verdicts.pinned.get(tag.digest or "")
+    if pinned is not None:
+        return Verdict(True, reasons.BROKEN if pinned == reasons.BROKEN_MANIFEST else pinned)
+    return None
+
+
+def _judge_images(verdicts: Verdicts, policies: Policies, candidates: t.Sequence[Policy]) -> None:
+    graph = verdicts.facts.graph
+    governed: t.Dict[str, t.Tuple[Policy, t.List[Tag]]] = {}
+    for name, tag in graph.images.items():
+        found = governing_tag(candidates, graph, name, tag.digest or "")
+        if found is None:
+            verdicts.tags[name] = Verdict(True, reasons.NOT_GOVERNED)
+        elif found.uncertain:
+            by = found.policy.name
+            verdicts.tags[name] = Verdict(True, reasons.LABELS_UNKNOWN % by, by)
+        else:
+            governed.setdefault(found.policy.name, (found.policy, []))[1].append(tag)
+    for policy, tags in governed.values():
+        verdicts.tags.update(judge(policy, tags, verdicts.facts))
+    for name, tag in graph.images.items():
+        override = _override(verdicts, policies, tag)
+        if override is not None:
+            verdicts.tags[name] = Verdict(True, override.reason, verdicts.tags[name].policy)
+
+
+def _judge_companions(
+    verdicts: Verdicts, policies: Policies, options: Options, candidates: t.Sequence[Policy]
+) -> None:
+    """Companions follow their subject; of the policies only keep: all and keep_tags bear on them."""
+    graph = verdicts.facts.graph
+    live = {tag.name: tag for tag in graph.repository.tags if tag.name in graph.companions}
+    for name, subjects in graph.companions.items():
+        tag = live[name]
+        found = governing_tag(candidates, graph, name, tag.digest or "")
+        stays = _override(verdicts, policies, tag)
+        if stays is None and found is not None:
+            stays = _explicit_keep(found.policy, found.uncertain, name)
+        if all(graph.is_gone(subject) for subject in subjects):
+            verdicts.orphans.add(name)
+            if options.remove_orphans and stays is None and found is not None:
+                verdicts.removed.add(name)
+        if stays is not None:
+            verdicts.companions[name] = stays
+
+
+def _explicit_keep(policy: Policy, uncertain: bool, tag: str) -> t.Optional[Verdict]:
+    if uncertain:
+        return Verdict(True, reasons.LABELS_UNKNOWN % policy.name, policy.name)
+    if policy.keep_all:
+        return Verdict(True, reasons.kept(policy.name, "keep: all"), policy.name)
+    pattern = policy.keep_tags.match(tag) if policy.keep_tags is not None else None
+    if pattern is not None:
+        return Verdict(True, reasons.kept(policy.name, "matches keep_tags %s" % pattern), policy.name)
+    return None
+
+
+def _judge_untagged(verdicts: Verdicts, options: Options, candidates: t.Sequence[Policy]) -> None:
+    graph = verdicts.facts.graph
+    orphans = {digest for digest in graph.followers if graph.is_gone(graph.manifests[digest].subject or "")}
+    verdicts.orphans |= orphans
+    revisions = graph.repository.revisions
+    for digest in sorted(graph.loose | orphans):
+        found = governing_untagged(candidates, graph, digest)
+        if found is None:
+            verdict = Verdict(True, "kept: untagged, no policy governs it")
+        elif found.uncertain:
+            verdict = Verdict(True, reasons.LABELS_UNKNOWN % found.policy.name, found.policy.name)
+        elif revisions is None:
+            # Another untagged index, which nobody could list, may need it.
+            verdict = Verdict(
+                True,
+                reasons.kept(found.policy.name, "untagged manifests could not be listed"),
+                found.policy.name,
+            )
+        else:
+            revision = revisions.get(digest)
+            since = revision.untagged_since if revision is not None else None
+            verdict = judge_untagged(found.policy, digest, since, verdicts.facts)
+        if digest in graph.loose:
+            verdicts.loose[digest] = verdict
+        elif options.remove_orphans and not verdict.keep:
+            verdicts.removed.add(digest)

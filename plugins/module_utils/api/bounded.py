@@ -49,13 +49,13 @@ class _ReadInTime(io.RawIOBase):
     def readinto(self, buffer: t.Any) -> t.Optional[int]:
         expires = getattr(_limit, "expires", None)
         if expires is None:
-            return t.cast(t.Optional[int], self._raw.readinto(buffer))  # type: ignore[attr-defined]
+            return t.cast(t.Optional[int], self._raw.readinto(buffer))
         left = expires - time.monotonic()
         if left <= 0:
             raise socket.timeout("timed out")
         self._sock.settimeout(left)
         try:
-            return t.cast(t.Optional[int], self._raw.readinto(buffer))  # type: ignore[attr-defined]
+            return t.cast(t.Optional[int], self._raw.readinto(buffer))
         finally:
             if self._sock.fileno() >= 0:
                 self._sock.settimeout(self._usual)
@@ -72,7 +72,7 @@ class _BoundedResponse(http.client.HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: t.Any, **kwargs: t.Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        raw = t.cast(io.RawIOBase, self.fp.detach())
+        raw = self.fp.detach()
         self.fp = io.BufferedReader(_ReadInTime(sock, raw))
 
 

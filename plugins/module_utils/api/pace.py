@@ -44,7 +44,7 @@ def retry_after(value: t.Optional[str], now: float) -> t.Optional[float]:
 
 def backoff(attempt: int) -> float:
     """Seconds before repetition ATTEMPT (0 is the first): doubling, with a random part so that threads spread."""
-    return min(_LONGEST_BACKOFF, _FIRST_WAIT * (2 ** min(attempt, 10))) * random.uniform(0.75, 1.25)  # nosec B311: no secret
+    return min(_LONGEST_BACKOFF, _FIRST_WAIT * 2.0 ** min(attempt, 10)) * random.uniform(0.75, 1.25)  # nosec B311: no secret
 
 
 class Pace:

@@ -1,0 +1,168 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reading manifests of many repositories at once: what is there, what is missing, and what must be left alone."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import ManifestContent, RegistryClient
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import (
+    DeadlineExceeded,
+    NotFound,
+    RegistryError,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.parallel import run_parallel
+from ansible_collections.fleetops.container_registry.plugins.module_utils.images.bodies import Bodies
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import (
+    MAX_CONFIG_BYTES,
+    ImageConfig,
+    Manifest,
+    ManifestInvalid,
+    parse_image_config,
+    parse_manifest,
+)
+
+# Indexes nest once or twice; deeper than this somebody is playing with us.
+MOST_LEVELS = 50
+
+Y = t.TypeVar("Y")
+
+
+@dataclass
+class Reading:
+    """One repository while it is read. WANTED: digests to be read next. PROBLEM: why nothing there can be relied on."""
+
+    name: str
+    listed: t.List[str] = field(default_factory=list)
+    tags: t.Dict[str, t.Optional[str]] = field(default_factory=dict)
+    manifests: t.Dict[str, Manifest] = field(default_factory=dict)
+    missing: t.Set[str] = field(default_factory=set)
+    wanted: t.Set[str] = field(default_factory=set)
+    problem: str = ""
+
+    def fail(self, text: str) -> None:
+        """Note the first problem."""
+        self.problem = self.problem or text
+
+    def want(self, digests: t.Iterable[str]) -> None:
+        """Let DIGESTS be read, as far as nobody knows about them yet."""
+        self.wanted.update(digest for digest in digests if digest not in self.manifests and digest not in self.missing)
+
+    def need(self, manifest: Manifest) -> None:
+        """Let be read what MANIFEST names: its children, and what it refers to."""
+        self.want(child.digest for child in manifest.children)
+        if manifest.subject:
+            self.want((manifest.subject,))
+
+
+class Reader:
+    """Reads for all repositories of a look, each digest once, and parses each manifest once."""
+
+    def __init__(self, client: RegistryClient, bodies: Bodies) -> None:
+        self._client = client
+        self._bodies = bodies
+        self._workers = client.connection.workers
+        self._parsed: t.Dict[t.Tuple[str, str], Manifest] = {}
+
+    def each(
+        self, work: t.Callable[[Reading, str], Y], items: t.Iterable[t.Tuple[Reading, str]]
+    ) -> t.Iterator[t.Tuple[Reading, str, t.Union[Y, RegistryError, None]]]:
+        """Do WORK for each (repository, name), and give back its result or error; None where the repository already has a problem.
+
+        Only the end of the run (DeadlineExceeded) is raised.
+        """
+
+        def attempt(item: t.Tuple[Reading, str]) -> t.Union[Y, RegistryError, None]:
+            reading, name = item
+            if reading.problem:
+                return None
+            try:
+                return work(reading, name)
+            except DeadlineExceeded:
+                raise
+            except RegistryError as error:
+                return error
+
+        for (reading, name), outcome in run_parallel(attempt, items, self._workers):
+            yield reading, name, outcome
+
+    def add(self, reading: Reading, what: str, content: ManifestContent) -> t.Optional[Manifest]:
+        """Note the manifest CONTENT of READING; one that cannot be understood is a problem of the whole repository."""
+        key = (content.digest, content.media_type)
+        manifest = self._parsed.get(key)
+        if manifest is None:
+            try:
+                manifest = parse_manifest(content.body, content.media_type, content.digest)
+            except ManifestInvalid as error:
+                reading.fail("%s cannot be understood: %s" % (what, error))
+                return None
+            self._parsed[key] = manifest
+            self._bodies.keep(content.digest, content.media_type, content.body)
+        reading.manifests[content.digest] = manifest
+        reading.need(manifest)
+        return manifest
+
+    def read_wanted(self, readings: t.Sequence[Reading]) -> None:
+        """Read what is wanted, and what that names, until nothing is. A digest that the registry does not have is missing."""
+        for _level in range(MOST_LEVELS):
+            items: t.List[t.Tuple[Reading, str]] = []
+            for reading in readings:
+                reading.want(reading.wanted)
+                wanted = sorted(digest for digest in reading.wanted if digest not in reading.manifests)
+                reading.wanted = set()
+                if not reading.problem:
+                    items.extend((reading, digest) for digest in wanted)
+            if not items:
+                return
+            for reading, digest, outcome in self.each(lambda one, name: self._client.get_manifest(one.name, name), items):
+                if isinstance(outcome, NotFound):
+                    reading.missing.add(digest)
+                elif isinstance(outcome, RegistryError):
+                    reading.fail(outcome.message)
+                elif outcome is not None:
+                    self.add(reading, "the manifest %s" % digest, outcome)
+        for reading in readings:
+            if reading.wanted:
+                reading.fail("its indexes are nested more than %d deep" % MOST_LEVELS)
+
+    def read_configs(self, readings: t.Sequence[Reading]) -> None:
+        """Read the config of every image, each once for the whole registry.
+
+        One that is gone, too large or no JSON leaves the image without date and labels, which keeps it.
+        """
+        users: t.Dict[str, t.List[t.Tuple[Reading, str]]] = {}
+        for reading in readings:
+            for digest, manifest in reading.manifests.items():
+                descriptor = manifest.config_descriptor
+                if not reading.problem and manifest.has_image_config and descriptor and descriptor.size <= MAX_CONFIG_BYTES:
+                    users.setdefault(descriptor.digest, []).append((reading, digest))
+        items = [(users[config][0][0], config) for config in users]
+        configs: t.Dict[str, Manifest] = {}
+        for _reading, config, outcome in self.each(
+            lambda one, name: self._client.get_blob(one.name, name, MAX_CONFIG_BYTES), items
+        ):
+            if isinstance(outcome, NotFound) or outcome is None:
+                continue
+            if isinstance(outcome, RegistryError):
+                for user, _digest in users[config]:
+                    user.fail(outcome.message)
+                continue
+            parsed = _config(outcome)
+            if parsed is None:
+                continue
+            self._bodies.keep(config, "", outcome)
+            for user, digest in users[config]:
+                if digest not in configs:
+                    configs[digest] = replace(user.manifests[digest], config=parsed)
+                user.manifests[digest] = configs[digest]
+
+
+def _config(body: bytes) -> t.Optional[ImageConfig]:
+    try:
+        return parse_image_config(body)
+    except ManifestInvalid:
+        return None

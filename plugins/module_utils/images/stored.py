@@ -1,0 +1,51 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a scan of the store adds to what the API shows, as far as the two agree."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.scan import Scan, StoredRepository
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Revision
+
+
+def agreeing(scan: t.Optional[Scan], name: str, tags: t.Mapping[str, t.Optional[str]]) -> t.Optional[StoredRepository]:
+    """What SCAN says of the repository NAME, whose TAGS (name to digest) the API has just shown; None if it says nothing usable.
+
+    A few tags move between scan and look. Where most of those that both know differ, the scan is of another store or of
+    another time, and nothing of it is believed. A collector's dry run knows no tags, so there is nothing to compare.
+    """
+    stored = scan.repositories.get(name) if scan is not None else None
+    if stored is None:
+        return None
+    both = [tag for tag in stored.tags if tags.get(tag) is not None]
+    same = sum(1 for tag in both if stored.tags[tag].digest == tags[tag])
+    if both and same * 2 < len(both):
+        return None
+    if stored.tags and tags and not both:
+        return None
+    return stored
+
+
+def pushed_at(stored: t.Optional[StoredRepository], tag: str, digest: t.Optional[str]) -> t.Optional[float]:
+    """When TAG was pushed, if the store knows it with the very DIGEST that the API shows."""
+    known = stored.tags.get(tag) if stored is not None else None
+    return known.pushed if known is not None and known.digest == digest else None
+
+
+def revisions_of(stored: StoredRepository, known: t.Iterable[str], missing: t.AbstractSet[str]) -> t.Dict[str, Revision]:
+    """Every manifest of a repository: what the store lists and is not MISSING by now, and what the API showed (KNOWN).
+
+    A manifest that only the API showed is new: nothing is known of its times, so it is kept.
+    """
+    revisions = {
+        digest: Revision(digest, manifest.pushed, manifest.untagged_since)
+        for digest, manifest in stored.manifests.items()
+        if digest not in missing
+    }
+    for digest in known:
+        revisions.setdefault(digest, Revision(digest))
+    return revisions

@@ -72,23 +72,18 @@ def decide(repository: Repository, policies: Policies, options: Options, now: fl
 
 def _left_alone(repository: Repository, problem: str) -> RepositoryPlan:
     reason = reasons.left_alone(problem)
-    tags = [
-        PlannedTag(tag.name, tag.digest, KEEP, reason, pushed=tag.pushed, parked=tag.parked)
-        for tag in repository.tags
-    ]
+    tags = {
+        tag.name: PlannedTag(tag.name, tag.digest, KEEP, reason, pushed=tag.pushed, parked=tag.parked)
+        for tag in sorted(repository.tags, key=lambda tag: (tag.name, tag.digest or ""))
+    }
     manifests = [
-        _planned(digest, manifest, KEEP, reason) for digest, manifest in repository.manifests.items()
+        _planned(manifest, KEEP, reason) for _digest, manifest in sorted(repository.manifests.items())
     ]
-    return RepositoryPlan(
-        repository.name,
-        tuple(sorted(tags, key=lambda tag: (tag.name, tag.digest or ""))),
-        tuple(sorted(manifests, key=lambda manifest: manifest.digest)),
-        problem,
-    )
+    return RepositoryPlan(repository.name, tuple(tags.values()), tuple(manifests), problem)
 
 
-def _planned(digest: str, manifest: Manifest, action: str, reason: str) -> PlannedManifest:
-    return PlannedManifest(digest, manifest.media_type, manifest.kind, manifest.size, action, reason)
+def _planned(manifest: Manifest, action: str, reason: str) -> PlannedManifest:
+    return PlannedManifest(manifest.digest, manifest.media_type, manifest.kind, manifest.size, action, reason)
 
 
 class _Telling:
@@ -107,12 +102,12 @@ class _Telling:
         repository, graph = self.graph.repository, self.graph
         tags = [self._tag(tag) for tag in sorted(repository.tags, key=lambda tag: tag.name)]
         manifests = [
-            _planned(digest, graph.manifests[digest], DELETE, self._doomed_reason(digest))
+            _planned(graph.manifests[digest], DELETE, self._doomed_reason(digest))
             for digest in deletion_order(graph, self.outcome.doomed)
         ]
         for digest in sorted(graph.manifests):
             if digest not in self.outcome.doomed:
-                manifests.append(_planned(digest, graph.manifests[digest], KEEP, self._kept_reason(digest)))
+                manifests.append(_planned(graph.manifests[digest], KEEP, self._kept_reason(digest)))
         plan = RepositoryPlan(repository.name, tuple(tags), tuple(manifests), untagged=self._untagged())
         orphans = sorted(self.verdicts.orphans - self.outcome.going - self.outcome.doomed)
         return Decided(

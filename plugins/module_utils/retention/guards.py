@@ -22,7 +22,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.retent
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.options import Options
 
 _DISABLED = {
-    "disabled": "the registry refuses deletions, because storage.delete.enabled is not true in its configuration",
+    "disabled": "the registry refuses deletions: storage.delete.enabled is not true in its configuration",
     "read_only": "the registry is read-only (storage.maintenance.readonly)",
     "proxy": "the registry is a pull-through cache, which refuses deletions",
 }

@@ -47,7 +47,7 @@ def refuse_without_pulls(policies: Policies, options: Options) -> None:
         for policy in policies.policies:
             if policy.keep_pulled_within is not None:
                 raise PolicyInvalid(
-                    "%s: pull times are needed for this, and there are none; the registry's API does not tell them"
+                    "%s: this needs pull times, which the registry's API does not tell, and none were given"
                     % policy.keep_pulled_within.text,
                     policy=policy.name,
                     key="keep_pulled_within",

@@ -148,12 +148,12 @@ def _check_contradictions(name: str, values: t.Mapping[str, t.Any], entry: t.Map
     if untagged and younger and younger.seconds < MIN_UNTAGGED_SECONDS:
         raise refuse(
             "keep_younger_than",
-            "for untagged manifests it must be at least 24h, as a push that is running has untagged ones too; "
+            "it must be at least 24h for untagged manifests, as a running push has untagged ones too; "
             "if nobody is pushing, say 'delete: all'",
         )
     if not untagged and not any(key in values for key in ("keep", "delete") + _KEEP_CLAUSES):
         raise PolicyInvalid(
-            "it does not say what to keep; give it a keep clause such as 'keep_newest: 10', or say 'delete: all'",
+            "it does not say what to keep; give it a clause such as 'keep_newest: 10', or say 'delete: all'",
             policy=name,
         )
 
@@ -170,7 +170,7 @@ def _check_place(policy: Policy, before: t.Sequence[Policy]) -> None:
             )
         if other.untagged == policy.untagged and other.selects_everything:
             raise PolicyInvalid(
-                'it can never govern anything, because "%s" before it has no selector and governs everything; '
+                'it can never govern anything, as "%s" before it has no selector and governs everything; '
                 "put it before that one" % other.name,
                 policy=policy.name,
             )

@@ -9,20 +9,41 @@ from __future__ import annotations
 import traceback
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.common.parameters import env_fallback
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.connection import Connection
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import RegistryError
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.libraries import (
     REQUESTS_IMPORT_ERROR,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import JournalError
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.plan_file import PlanFileError
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.report import failure_of
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.request import OptionInvalid
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.state import StateError
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import StrategyUnavailable
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import ReferenceInvalid
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.patterns import PatternInvalid
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.validation import PolicyInvalid
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.errors import StorageError
 
 Spec = t.Dict[str, t.Any]
 Result = t.Dict[str, t.Any]
 
 MASK = "********"
+
+# Errors whose text already says what is wrong and what to do.
+CLEAR_ERRORS = (
+    JournalError,
+    OptionInvalid,
+    PatternInvalid,
+    PlanFileError,
+    PolicyInvalid,
+    StateError,
+    StorageError,
+    StrategyUnavailable,
+)
 
 
 class ModuleFailure(Exception):
@@ -76,6 +97,13 @@ class RegistryModule:
         """Show TEXT as a warning of this task."""
         self._module.warn(text)
 
+    def judge(self, report: Result) -> Result:
+        """REPORT, unless it says that the task has failed. Raises ModuleFailure with it then."""
+        reason = failure_of(report, self.check_mode)
+        if reason:
+            raise ModuleFailure(reason, report)
+        return report
+
     def connection(self) -> Connection:
         """The connection that the options describe."""
         given = {name: self.params[name] for name in connection_argument_spec() if self.params[name] is not None}
@@ -99,6 +127,8 @@ class RegistryModule:
             self._leave(dict({"changed": False}, **failure.result), failure.message)
         except RegistryError as error:
             self._leave({"changed": False, "error": error.as_dict()}, error.message)
+        except CLEAR_ERRORS as error:
+            self._leave({"changed": False}, str(error))
         except ReferenceInvalid as error:
             text = str(error)
             if MASK in text:

@@ -38,6 +38,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
     Abilities,
     Strategy,
     choose_strategy,
+    strategy_name,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.look import Looked
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.refresh import refresh
@@ -59,7 +60,7 @@ STOPS_THE_RUN = (Unsupported, ConnectionFailed, DeadlineExceeded, RateLimited)
 
 
 class Applier:
-    """Carries out one plan. DEFER leaves the manifests for a later run (a delete grace)."""
+    """Carries out one plan on what was looked at. RUN names this run; PROGRESS is told of each repository that is done."""
 
     def __init__(
         self,
@@ -69,7 +70,6 @@ class Applier:
         abilities: Abilities,
         journal: t.Optional[JournalWriter] = None,
         strategy: str = AUTO,
-        defer: bool = False,
         progress: t.Optional[Progress] = None,
     ) -> None:
         self._client = client
@@ -79,7 +79,6 @@ class Applier:
         self._abilities = abilities
         self._journal = journal
         self._forced = strategy
-        self._defer = defer
         self._progress = progress
         self._stopped = ""
 
@@ -103,12 +102,12 @@ class Applier:
             self._progress(len(outcome.repositories), total, done.name, len(done.deleted_tags) + len(done.untagged_tags), kept)
 
     def _strategy(self, plan: RepositoryPlan) -> Strategy:
-        return choose_strategy(self._forced, plan, self._abilities, self._journal is not None, self._defer)
+        return choose_strategy(self._forced, plan, self._abilities, self._journal is not None)
 
     def _guarded(self, item: t.Tuple[RepositoryPlan, Strategy]) -> RepositoryOutcome:
         """One repository's outcome, whatever happens in it; once the run is stopped, nothing more is done."""
         plan, strategy = item
-        outcome = RepositoryOutcome(plan.name, strategy.name)
+        outcome = RepositoryOutcome(plan.name, strategy_name(strategy, plan))
         if self._stopped:
             return outcome
         try:
@@ -133,8 +132,7 @@ class Applier:
             strategy = Strategy("", all=False)
         if strategy.all:
             plan = self._confirm(plan, seen, outcome)
-        if not self._defer:
-            self._delete_manifests(plan, seen, strategy, outcome)
+        self._delete_manifests(plan, seen, strategy, outcome)
         self._check(plan, outcome)
 
     def _confirm(self, plan: RepositoryPlan, seen: Repository, outcome: RepositoryOutcome) -> RepositoryPlan:
@@ -201,8 +199,8 @@ class Applier:
 
     def _record(self, plan: RepositoryPlan, outcome: RepositoryOutcome, tags: t.Iterable[PlannedTag]) -> None:
         gone = list(tags)
-        outcome.untagged_tags.extend(tag.name for tag in gone if tag.action == UNTAG or self._defer)
-        outcome.deleted_tags.extend(tag.name for tag in gone if tag.action != UNTAG and not self._defer)
+        outcome.untagged_tags.extend(tag.name for tag in gone if tag.action == UNTAG)
+        outcome.deleted_tags.extend(tag.name for tag in gone if tag.action != UNTAG)
         if self._journal is not None:
             self._journal.done(plan.name, tags=[tag.name for tag in gone])
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import replace
+from types import MappingProxyType
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import NotFound, RegistryError
@@ -28,18 +29,26 @@ class _Saved(t.NamedTuple):
     config: t.Optional[t.Tuple[str, bytes]]
 
 
-def back_up(client: RegistryClient, looked: Looked, plan: Plan, journal: JournalWriter) -> Plan:
+def back_up(
+    client: RegistryClient,
+    looked: Looked,
+    plan: Plan,
+    journal: JournalWriter,
+    deferred: t.Mapping[str, t.Sequence[str]] = MappingProxyType({}),
+) -> t.Tuple[Plan, t.List[str]]:
     """Write every doomed manifest, its config and every doomed tag of PLAN to JOURNAL, fsynced.
 
-    Returns the plan that may be carried out: a repository of which something could not be saved is held, with the reason.
+    DEFERRED: per repository, manifests that a later run is going to delete.
+
+    Returns the plan that may be carried out, and what could not be saved: such a repository is held, with the reason.
     Raises JournalError when the disk does not take it; then nothing may be deleted.
     """
     seen = {repository.name: repository for repository in looked.snapshot.repositories}
     held: t.Dict[str, str] = {}
     work = [
-        (repository.name, manifest.digest)
+        (repository.name, digest)
         for repository in plan.actionable
-        for manifest in repository.doomed_manifests
+        for digest in [*(manifest.digest for manifest in repository.doomed_manifests), *deferred.get(repository.name, ())]
     ]
 
     def fetch(item: t.Tuple[str, str]) -> t.Union[_Saved, str]:
@@ -60,13 +69,12 @@ def back_up(client: RegistryClient, looked: Looked, plan: Plan, journal: Journal
         for tag in repository.doomed_tags:
             journal.tag(repository.name, SavedTag(tag.name, tag.digest, tag.action, tag.pushed))
     journal.ready()
-    return replace(
-        plan,
-        repositories=tuple(
-            replace(repository, problem=held[repository.name]) if repository.name in held else repository
-            for repository in plan.repositories
-        ),
+    repositories = tuple(
+        replace(repository, problem=held[repository.name]) if repository.name in held else repository
+        for repository in plan.repositories
     )
+    unsaved = ["%s: %s" % (name, reason) for name, reason in sorted(held.items())]
+    return replace(plan, repositories=repositories), unsaved
 
 
 def _read(client: RegistryClient, bodies: Bodies, repository: Repository, digest: str) -> _Saved:

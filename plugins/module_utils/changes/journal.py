@@ -185,18 +185,31 @@ class JournalWriter:
 
 
 def close_journal(journal: Journal, run: str) -> None:
-    """Record in an earlier run's journal that run RUN has finished its work."""
+    """Record in an earlier run's journal that run RUN has finished its work. Raises JournalError."""
+    writer = _reopen(journal)
+    try:
+        writer.finished(run)
+    finally:
+        writer.close()
+
+
+def note_done(journal: Journal, repository: str, tags: t.Iterable[str], digests: t.Iterable[str]) -> None:
+    """Record in an earlier run's journal that these tags and manifests need no more work. Raises JournalError."""
+    writer = _reopen(journal)
+    try:
+        writer.done(repository, tags, digests)
+    finally:
+        writer.close()
+
+
+def _reopen(journal: Journal) -> JournalWriter:
     try:
         stream = open(journal.path, "r+b")
         stream.seek(_whole_lines(stream))
         stream.truncate()
     except OSError as error:
         raise JournalError("the backup %s cannot be written: %s" % (journal.path, error.strerror)) from error
-    writer = JournalWriter(journal.path, stream)
-    try:
-        writer.finished(run)
-    finally:
-        writer.close()
+    return JournalWriter(journal.path, stream)
 
 
 def read_journal(path: str, bodies: bool = False) -> Journal:

@@ -45,10 +45,11 @@ class RepositoryOutcome:
 
 @dataclass
 class Outcome:
-    """What a run did. INTERRUPTED, when not empty, says why it ended early."""
+    """What a run did. INTERRUPTED, when not empty, says why it ended early. UNSAVED: what was left alone for want of a backup."""
 
     repositories: t.List[RepositoryOutcome] = field(default_factory=list)
     interrupted: str = ""
+    unsaved: t.List[str] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
@@ -58,7 +59,7 @@ class Outcome:
     @property
     def errors(self) -> t.List[str]:
         """Every error, with its repository."""
-        return ["%s: %s" % (entry.name, text) for entry in self.repositories for text in entry.errors]
+        return self.unsaved + ["%s: %s" % (entry.name, text) for entry in self.repositories for text in entry.errors]
 
     @property
     def drifted(self) -> t.List[Drift]:

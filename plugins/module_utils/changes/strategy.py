@@ -42,21 +42,14 @@ class Strategy:
     move: str
     all: bool
 
-    @property
-    def name(self) -> str:
-        """The word that results use."""
-        return self.move if self.all and self.move else DIGEST
 
-
-def choose_strategy(
-    forced: str, plan: RepositoryPlan, abilities: Abilities, journalled: bool, defer: bool = False
-) -> Strategy:
-    """The strategy for one repository. JOURNALLED: what goes is on disk; DEFER: manifests stay for now.
+def choose_strategy(forced: str, plan: RepositoryPlan, abilities: Abilities, journalled: bool) -> Strategy:
+    """The strategy for one repository. JOURNALLED: what goes is on disk, so that a next run knows of it.
 
     Raises StrategyUnavailable where FORCED cannot be done. Without a journal, a tag DELETE that is interrupted would leave
     manifests that the API no longer shows, so it is used only where no manifest is to go.
     """
-    manifests = () if defer else plan.doomed_manifests
+    manifests = plan.doomed_manifests
     native = abilities.native_untag and (journalled or not manifests)
     if forced == TAG and not native:
         raise StrategyUnavailable(
@@ -72,9 +65,10 @@ def choose_strategy(
         return Strategy("", all=False)
     move = TAG if native else TOMBSTONE if abilities.may_push else ""
     cost = len(manifests) * len(plan.tags)
-    return Strategy(move, all=bool(move) and (defer or cost > DIGEST_COST_LIMIT))
+    return Strategy(move, all=bool(move) and cost > DIGEST_COST_LIMIT)
 
 
-def needs_untag(plan: RepositoryPlan, defer: bool = False) -> bool:
-    """Whether some tag of PLAN goes while its manifest stays."""
-    return any(tag.action == UNTAG or defer for tag in plan.doomed_tags)
+def strategy_name(strategy: Strategy, plan: RepositoryPlan) -> str:
+    """The word that results use for how the tags of PLAN go."""
+    moves = strategy.all or (not plan.doomed_manifests and any(tag.action == UNTAG for tag in plan.doomed_tags))
+    return strategy.move if moves and strategy.move else DIGEST

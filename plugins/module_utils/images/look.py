@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import (
     ManifestContent,
@@ -55,10 +55,11 @@ class Needs:
 
 @dataclass(frozen=True)
 class Looked:
-    """A snapshot, and the bytes of what was read for it."""
+    """A snapshot, the bytes of what was read for it, and by repository the tags that could not be read, with the reason."""
 
     snapshot: Snapshot
     bodies: Bodies
+    tag_errors: t.Mapping[str, t.Mapping[str, str]] = field(default_factory=dict)
 
 
 def look(
@@ -72,11 +73,13 @@ def look(
     progress: t.Optional[Progress] = None,
     deep: t.Optional[t.Callable[[str], bool]] = None,
     wanted: t.Optional[t.Callable[[str], bool]] = None,
+    must_exist: bool = True,
 ) -> Looked:
     """Read REPOSITORIES by name, or else those of the catalog that PATTERNS (None: all) select, and return what is there.
 
     NOW in seconds since the epoch. PROGRESS is told (tags read, tags in all), from the calling thread. Of tags that DEEP says
     no to only the digest is read; tags that WANTED says no to are not read at all (for reports, never for decisions).
+    MUST_EXIST: that one of REPOSITORIES is not there is its problem, else it is empty.
     Raises PatternInvalid and ReferenceInvalid before any request; RegistryError where the repositories cannot be listed, and
     DeadlineExceeded. Any other failure is the problem of one repository of the snapshot.
     """
@@ -87,7 +90,7 @@ def look(
     bodies = Bodies(client)
     reader = Reader(client, bodies)
     looking = _Look(client, reader, needs, deep)
-    looking.list_tags(readings, given is not None, wanted)
+    looking.list_tags(readings, given is not None and must_exist, wanted)
     looking.resolve(readings, progress)
     stored = {reading.name: agreeing(scan, reading.name, reading.tags) for reading in readings}
     parked = {reading.name: _parked(reading) for reading in readings}
@@ -114,7 +117,8 @@ def look(
                 problem=reading.problem,
             )
         )
-    return Looked(Snapshot(now, tuple(found)), bodies)
+    errors = {reading.name: reading.tag_errors for reading in readings if reading.tag_errors}
+    return Looked(Snapshot(now, tuple(found)), bodies, errors)
 
 
 class _Look:
@@ -137,7 +141,8 @@ class _Look:
             if isinstance(outcome, NotFound) and not by_name:
                 continue
             if isinstance(outcome, RegistryError):
-                reading.fail(outcome.message)
+                reading.fail(outcome)
+                reading.stopped = True
             elif outcome is not None:
                 reading.listed = [tag for tag in outcome if wanted is None or wanted(tag)]
 
@@ -159,7 +164,7 @@ class _Look:
             lambda one, _name: self._client.tags(one.name), ((one, "") for one, _tags in absent.values())
         ):
             if isinstance(relisted, RegistryError) and not isinstance(relisted, NotFound):
-                reading.fail(relisted.message)
+                reading.fail(relisted)
             elif isinstance(relisted, list):
                 listed = set(relisted)
                 again.extend((reading, tag) for tag in absent[reading.name][1] if tag in listed)
@@ -181,12 +186,14 @@ class _Look:
 
     def _note(self, reading: Reading, tag: str, outcome: t.Union[Found, RegistryError, None]) -> None:
         if isinstance(outcome, RegistryError):
-            reading.fail(outcome.message)
+            reading.fail(outcome)
+            reading.tag_errors[tag] = outcome.message
         elif isinstance(outcome, ManifestHead):
             reading.tags[tag] = outcome.digest
         elif outcome is not None:
             reading.tags[tag] = outcome.digest
-            self._reader.add(reading, "the manifest of tag %s (%s)" % (tag, outcome.digest), outcome)
+            if self._reader.add(reading, "the manifest of tag %s (%s)" % (tag, outcome.digest), outcome) is None:
+                reading.tag_errors[tag] = reading.problem
 
 
 def _parked(reading: Reading) -> t.Dict[str, Parked]:

@@ -14,6 +14,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.er
     DeadlineExceeded,
     NotFound,
     RegistryError,
+    ResponseInvalid,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.parallel import run_parallel
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.bodies import Bodies
@@ -34,7 +35,10 @@ Y = t.TypeVar("Y")
 
 @dataclass
 class Reading:
-    """One repository while it is read. WANTED: digests to be read next. PROBLEM: why nothing there can be relied on."""
+    """One repository while it is read. WANTED: digests to be read next. PROBLEM: why nothing there can be relied on.
+
+    TAG_ERRORS: tags that cannot be read, with the reason. STOPPED: the problem is such that asking on would only take time.
+    """
 
     name: str
     listed: t.List[str] = field(default_factory=list)
@@ -42,11 +46,16 @@ class Reading:
     manifests: t.Dict[str, Manifest] = field(default_factory=dict)
     missing: t.Set[str] = field(default_factory=set)
     wanted: t.Set[str] = field(default_factory=set)
+    tag_errors: t.Dict[str, str] = field(default_factory=dict)
     problem: str = ""
+    stopped: bool = False
 
-    def fail(self, text: str) -> None:
-        """Note the first problem."""
+    def fail(self, error: t.Union[str, RegistryError]) -> None:
+        """Note the first problem. After one odd manifest the others are still read, since a report may want them."""
+        text = error.message if isinstance(error, RegistryError) else error
         self.problem = self.problem or text
+        if isinstance(error, RegistryError) and not isinstance(error, ResponseInvalid):
+            self.stopped = True
 
     def want(self, digests: t.Iterable[str]) -> None:
         """Let DIGESTS be read, as far as nobody knows about them yet."""
@@ -71,14 +80,14 @@ class Reader:
     def each(
         self, work: t.Callable[[Reading, str], Y], items: t.Iterable[t.Tuple[Reading, str]]
     ) -> t.Iterator[t.Tuple[Reading, str, t.Union[Y, RegistryError, None]]]:
-        """Do WORK for each (repository, name), and give back its result or error; None where the repository already has a problem.
+        """Do WORK for each (repository, name), and give back its result or error; None where the repository is no longer asked.
 
         Only the end of the run (DeadlineExceeded) is raised.
         """
 
         def attempt(item: t.Tuple[Reading, str]) -> t.Union[Y, RegistryError, None]:
             reading, name = item
-            if reading.problem:
+            if reading.stopped:
                 return None
             try:
                 return work(reading, name)
@@ -114,7 +123,7 @@ class Reader:
                 reading.want(reading.wanted)
                 wanted = sorted(digest for digest in reading.wanted if digest not in reading.manifests)
                 reading.wanted = set()
-                if not reading.problem:
+                if not reading.stopped:
                     items.extend((reading, digest) for digest in wanted)
             if not items:
                 return
@@ -122,7 +131,7 @@ class Reader:
                 if isinstance(outcome, NotFound):
                     reading.missing.add(digest)
                 elif isinstance(outcome, RegistryError):
-                    reading.fail(outcome.message)
+                    reading.fail(outcome)
                 elif outcome is not None:
                     self.add(reading, "the manifest %s" % digest, outcome)
         for reading in readings:
@@ -138,7 +147,7 @@ class Reader:
         for reading in readings:
             for digest, manifest in reading.manifests.items():
                 descriptor = manifest.config_descriptor
-                if not reading.problem and manifest.has_image_config and descriptor and descriptor.size <= MAX_CONFIG_BYTES:
+                if not reading.stopped and manifest.has_image_config and descriptor and descriptor.size <= MAX_CONFIG_BYTES:
                     users.setdefault(descriptor.digest, []).append((reading, digest))
         items = [(users[config][0][0], config) for config in users]
         configs: t.Dict[str, Manifest] = {}
@@ -149,7 +158,7 @@ class Reader:
                 continue
             if isinstance(outcome, RegistryError):
                 for user, _digest in users[config]:
-                    user.fail(outcome.message)
+                    user.fail(outcome)
                 continue
             parsed = _config(outcome)
             if parsed is None:

@@ -17,26 +17,25 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
 
 
 def refresh(client: RegistryClient, seen: Repository, going: t.AbstractSet[str]) -> Repository:
-    """SEEN as it is now: every tag is listed and resolved again, and whatever tags that stay have come to name is read.
+    """SEEN as it is now: tags are listed again, those that stay are resolved again, and whatever they have come to name is read.
 
-    GOING: tags that are about to go; what they name need not be read. A tag that is listed and has no manifest has the digest
+    GOING: tags that are about to go. They are only listed: each is resolved right before it goes. A tag that is listed and has no manifest has the digest
     None. Raises RegistryError where anything cannot be read: then nothing may be deleted here.
     """
     reader = Reader(client, Bodies(client, most_bytes=0))
     reading = Reading(seen.name, manifests=dict(seen.manifests))
-    tags: t.Dict[str, Tag] = {}
     before = {tag.name: tag for tag in seen.tags}
-    for _reading, name, outcome in reader.each(
-        lambda one, tag: client.head_manifest(one.name, tag), [(reading, tag) for tag in client.tags(seen.name)]
-    ):
+    listed = _listed(client, seen.name)
+    tags = {name: before[name] for name in listed if name in going and name in before}
+    staying = [(reading, name) for name in listed if name not in tags]
+    for _reading, name, outcome in reader.each(lambda one, tag: client.head_manifest(one.name, tag), staying):
         if isinstance(outcome, NotFound):
             tags[name] = Tag(name, None)
         elif isinstance(outcome, RegistryError):
             raise outcome
         elif outcome is not None:
             tags[name] = _as_before(before.get(name), Tag(name, outcome.digest))
-            if name not in going:
-                reading.want((outcome.digest,))
+            reading.want((outcome.digest,))
     for manifest in seen.manifests.values():
         reading.need(manifest)
     reader.read_wanted([reading])
@@ -47,6 +46,13 @@ def refresh(client: RegistryClient, seen: Repository, going: t.AbstractSet[str])
         missing=frozenset(reading.missing),
         problem=reading.problem,
     )
+
+
+def _listed(client: RegistryClient, name: str) -> t.List[str]:
+    try:
+        return client.tags(name)
+    except NotFound:
+        return []
 
 
 def _as_before(before: t.Optional[Tag], now: Tag) -> Tag:

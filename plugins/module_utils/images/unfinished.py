@@ -23,45 +23,60 @@ class Unfinished:
     tags: t.FrozenSet[str] = frozenset()
 
 
-def with_unfinished(client: RegistryClient, looked: Looked, unfinished: t.Mapping[str, Unfinished]) -> Looked:
-    """LOOKED with the manifests of UNFINISHED (by repository) read, and marked as what an earlier run left to do.
+def with_digests(client: RegistryClient, looked: Looked, digests: t.Mapping[str, t.Iterable[str]]) -> Looked:
+    """LOOKED with the manifests of DIGESTS (by repository) read too, as far as the registry has them, and what they name.
 
-    Digests that the registry no longer has, and those that a tag names again, are left out. Raises DeadlineExceeded; any other
-    failure is the repository's problem.
+    Raises DeadlineExceeded; any other failure is the repository's problem.
     """
-    seen = [repository for repository in looked.snapshot.repositories if repository.name in unfinished]
-    if not seen:
-        return looked
     reader = Reader(client, looked.bodies)
     readings = {}
-    for repository in seen:
-        reading = Reading(
-            repository.name,
-            manifests=dict(repository.manifests),
-            missing=set(repository.missing),
-            problem=repository.problem,
-        )
-        reading.want(unfinished[repository.name].digests)
-        readings[repository.name] = reading
+    for repository in looked.snapshot.repositories:
+        if repository.name in digests:
+            reading = Reading(
+                repository.name,
+                manifests=dict(repository.manifests),
+                missing=set(repository.missing),
+                problem=repository.problem,
+            )
+            reading.want(digests[repository.name])
+            readings[repository.name] = reading
     reader.read_wanted(list(readings.values()))
     repositories = tuple(
-        _added(repository, readings[repository.name], unfinished[repository.name]) if repository.name in readings else repository
+        _added(repository, readings[repository.name]) if repository.name in readings else repository
         for repository in looked.snapshot.repositories
     )
     return replace(looked, snapshot=replace(looked.snapshot, repositories=repositories))
 
 
-def _added(repository: Repository, reading: Reading, unfinished: Unfinished) -> Repository:
+def with_unfinished(client: RegistryClient, looked: Looked, unfinished: t.Mapping[str, Unfinished]) -> Looked:
+    """LOOKED with the manifests of UNFINISHED (by repository) read, and marked as what an earlier run left to do.
+
+    Digests that the registry no longer has, and those that a tag names again, are left out. A tag on a tombstone whose manifest
+    is gone dangles, and may go. Raises DeadlineExceeded; any other failure is the repository's problem.
+    """
+    looked = with_digests(client, looked, {name: entry.digests for name, entry in unfinished.items()})
+    repositories = tuple(
+        _marked(repository, unfinished.get(repository.name, Unfinished())) for repository in looked.snapshot.repositories
+    )
+    return replace(looked, snapshot=replace(looked.snapshot, repositories=repositories))
+
+
+def _added(repository: Repository, reading: Reading) -> Repository:
+    return replace(
+        repository, manifests=reading.manifests, missing=frozenset(reading.missing), problem=reading.problem
+    )
+
+
+def _marked(repository: Repository, unfinished: Unfinished) -> Repository:
     tagged = {tag.digest for tag in repository.tags}
+    lost = {tag.name for tag in repository.tags if tag.parked and tag.digest in repository.missing}
     return replace(
         repository,
-        manifests=reading.manifests,
-        missing=frozenset(reading.missing),
-        problem=reading.problem,
+        tags=tuple(replace(tag, digest=None) if tag.name in lost else tag for tag in repository.tags),
         unfinished={
             digest: reason
             for digest, reason in unfinished.digests.items()
-            if digest in reading.manifests and digest not in tagged
+            if digest in repository.manifests and digest not in tagged
         },
-        unfinished_tags=unfinished.tags,
+        unfinished_tags=unfinished.tags | lost,
     )

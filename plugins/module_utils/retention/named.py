@@ -48,7 +48,9 @@ def plan_deletion(
     SHARED_TAGS allows what takes along tags that are not named; INDEX_CHILD allows children of an index that stays. Children of
     a deleted index that no tag and no other index of the repository needs go too.
     """
-    plans, refusals, absent = [], [], []
+    plans: t.List[RepositoryPlan] = []
+    refusals: t.List[Refusal] = []
+    absent: t.List[str] = []
     for repository, named in _by_repository(snapshot, references):
         if repository.problem:
             refusals.extend(Refusal(str(reference), repository.problem) for reference in named)
@@ -62,7 +64,9 @@ def plan_deletion(
 
 def plan_untagging(snapshot: Snapshot, references: t.Sequence[Reference]) -> NamedPlan:
     """The plan that takes off the tags that REFERENCES name and keeps every manifest."""
-    plans, refusals, absent = [], [], []
+    plans: t.List[RepositoryPlan] = []
+    refusals: t.List[Refusal] = []
+    absent: t.List[str] = []
     for repository, named in _by_repository(snapshot, references):
         if repository.problem:
             refusals.extend(Refusal(str(reference), repository.problem) for reference in named)
@@ -95,7 +99,8 @@ def _delete_named(
 ) -> t.Tuple[RepositoryPlan, t.List[Refusal], t.List[str]]:
     tagged = {tag.name: tag.digest for tag in repository.tags}
     digests: t.Dict[str, Reference] = {}
-    refusals, absent = [], []
+    refusals: t.List[Refusal] = []
+    absent: t.List[str] = []
     for reference in named:
         if reference.tag is not None and reference.tag in tagged and tagged[reference.tag] is None:
             reason = "the tag dangles: the registry lists it without a manifest. Take it off with registry_tag_delete"

@@ -1,0 +1,40 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""May we delete here at all, and how? Asked by harmless requests before anything is changed."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api import client as api
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import Abilities
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import Guard, Plan
+
+REASONS = {
+    api.DISABLED: "deletes are switched off: set storage.delete.enabled: true (a boolean, without quotes) in the registry's"
+    " config.yml, or REGISTRY_STORAGE_DELETE_ENABLED=true in its environment, and restart it",
+    api.READ_ONLY: "the registry is in read-only mode (storage.maintenance.readonly): end that, restart it, and run again",
+    api.PROXY: "the registry is a pull-through cache and never deletes over the API; its proxy.ttl setting lets content expire",
+    api.UNKNOWN: "whether deletes are allowed could not be found out; check that these credentials may delete in this repository",
+}
+
+CANNOT_PUSH = (api.DENIED, api.READ_ONLY, api.PROXY)
+
+
+def find_abilities(
+    client: api.RegistryClient, plan: Plan, assume_enabled: bool = False
+) -> t.Tuple[Abilities, t.Optional[Guard]]:
+    """How tags can be taken off here, and what keeps PLAN from being carried out (None: nothing).
+
+    ASSUME_ENABLED: that deletes are off is no obstacle, since they are going to be switched on. Nothing is asked where there is
+    nothing to do. Raises RegistryError.
+    """
+    if plan.is_noop:
+        return Abilities(native_untag=False, may_push=False), None
+    found = client.probe(plan.actionable[0].name)
+    abilities = Abilities(native_untag=found.untag == api.NATIVE, may_push=found.push not in CANNOT_PUSH)
+    if found.delete == api.ENABLED or (found.delete == api.DISABLED and assume_enabled):
+        return abilities, None
+    return abilities, Guard("delete_" + found.delete, REASONS[found.delete], passes_with=api.ENABLED)

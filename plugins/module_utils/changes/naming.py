@@ -1,0 +1,115 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Deletes or takes off what somebody names, many references in one run."""
+
+from __future__ import annotations
+
+import typing as t
+import uuid
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.apply import Applier
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.backup import back_up
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.deletable import find_abilities
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import JournalWriter
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.outcome import Outcome
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import AUTO, DIGEST
+from ansible_collections.fleetops.container_registry.plugins.module_utils.images.look import Looked, Needs, look
+from ansible_collections.fleetops.container_registry.plugins.module_utils.images.unfinished import with_digests
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import Guard
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import (
+    Reference,
+    ReferenceInvalid,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.named import (
+    NamedPlan,
+    plan_deletion,
+    plan_untagging,
+)
+
+
+@dataclass
+class NamedResult:
+    """What naming references came to. GUARD holds everything; so does any refusal of the plan."""
+
+    named: NamedPlan
+    guard: t.Optional[Guard] = None
+    outcome: Outcome = field(default_factory=Outcome)
+    backup_file: str = ""
+
+
+def parse_references(texts: t.Sequence[str], tags_only: bool = False) -> t.List[Reference]:
+    """Read 'repository:tag' and 'repository@digest'. Raises ReferenceInvalid, naming what is wrong."""
+    references = [Reference.parse(text) for text in texts]
+    for reference in references:
+        if tags_only and reference.tag is None:
+            raise ReferenceInvalid("%s names a digest: give a tag as repository:tag" % reference)
+    return references
+
+
+def delete_named(
+    client: RegistryClient,
+    references: t.Sequence[Reference],
+    shared_tags: bool,
+    index_child: bool,
+    backup_dir: str,
+    check: bool,
+    now: float,
+) -> NamedResult:
+    """Delete the manifests that REFERENCES name. See plan_deletion for SHARED_TAGS and INDEX_CHILD; NOW in seconds.
+
+    Raises RegistryError where the registry cannot be read, JournalError where the backup cannot be written.
+    """
+    looked = _look(client, references, now)
+    result = NamedResult(plan_deletion(looked.snapshot, references, shared_tags, index_child))
+    return _carry_out(client, looked, result, DIGEST, backup_dir, check, now)
+
+
+def untag_named(
+    client: RegistryClient, references: t.Sequence[Reference], strategy: str, check: bool, now: float
+) -> NamedResult:
+    """Take off the tags that REFERENCES name, every manifest stays. NOW in seconds since the epoch.
+
+    Raises RegistryError where the registry cannot be read, StrategyUnavailable where tags cannot be taken off here.
+    """
+    looked = _look(client, references, now)
+    result = NamedResult(plan_untagging(looked.snapshot, references))
+    return _carry_out(client, looked, result, strategy or AUTO, "", check, now)
+
+
+def _look(client: RegistryClient, references: t.Sequence[Reference], now: float) -> Looked:
+    names = sorted({reference.repository for reference in references})
+    looked = look(client, None, Needs(manifests=True), now=now, repositories=names, must_exist=False)
+    digests: t.Dict[str, t.List[str]] = {}
+    for reference in references:
+        if reference.digest:
+            digests.setdefault(reference.repository, []).append(reference.digest)
+    return with_digests(client, looked, digests) if digests else looked
+
+
+def _carry_out(
+    client: RegistryClient, looked: Looked, result: NamedResult, strategy: str, backup_dir: str, check: bool, now: float
+) -> NamedResult:
+    plan = result.named.plan
+    abilities, guard = find_abilities(client, plan)
+    result = replace(result, guard=guard)
+    if check or guard is not None or result.named.refusals or plan.is_noop:
+        return result
+    run = uuid.uuid4().hex[:12]
+    if not backup_dir:
+        result.outcome = Applier(client, looked, run, abilities, strategy=strategy).apply(plan)
+        return result
+    journal = JournalWriter.create(backup_dir, run, client.connection.url, plan.identity, now)
+    try:
+        result.backup_file = journal.path
+        plan, unsaved = back_up(client, looked, plan, journal)
+        result.outcome = Applier(client, looked, run, abilities, journal, strategy).apply(plan)
+        result.outcome.unsaved = unsaved
+        if not (result.outcome.interrupted or result.outcome.errors):
+            journal.finished(run)
+    finally:
+        journal.close()
+    return result

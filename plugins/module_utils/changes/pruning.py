@@ -1,0 +1,194 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A whole pruning run: look, decide, plan, back up, apply. The module only translates options and results."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+import uuid
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.apply import Applier, Progress
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.backup import back_up
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.deletable import find_abilities
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.grace import defer_manifests
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import (
+    Journal,
+    JournalWriter,
+    close_journal,
+    unfinished_journals,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.outcome import Drift, Outcome
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.plan_file import read_plan, write_plan
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.state import (
+    read_state,
+    recall,
+    remember,
+    write_state,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import AUTO, Abilities
+from ansible_collections.fleetops.container_registry.plugins.module_utils.images.look import Looked, Needs, look
+from ansible_collections.fleetops.container_registry.plugins.module_utils.images.unfinished import (
+    Unfinished,
+    with_unfinished,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import Guard, Plan
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.scan import Scan
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.approved import confirm_approved
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.compiled import Policies
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.plan import Options, make_plan
+
+
+@dataclass(frozen=True)
+class PruneRequest:
+    """What is asked of a run.
+
+    REPOSITORIES: patterns that limit it, None for all. APPROVED: the saved plan's path, carried out instead of a new plan, and
+    APPROVED_ID what it must be. PLAN_FILE: where the plan is saved. GRACE: seconds for which manifests stay after their tags
+    went. CHECK: only plan. ASSUME_ENABLED: deletes that are switched off are no obstacle in check mode.
+    """
+
+    policies: Policies
+    options: Options
+    repositories: t.Optional[t.Sequence[str]] = None
+    scan: t.Optional[Scan] = None
+    approved: str = ""
+    approved_id: str = ""
+    plan_file: str = ""
+    backup_dir: str = ""
+    strategy: str = AUTO
+    grace: float = 0.0
+    check: bool = False
+    assume_enabled: bool = False
+
+
+@dataclass
+class PruneResult:
+    """What a run came to. BLOCKED_BY holds it as a whole; OUTCOME is empty where nothing was carried out."""
+
+    plan: Plan
+    blocked_by: t.Tuple[Guard, ...] = ()
+    outcome: Outcome = field(default_factory=Outcome)
+    drifted: t.Tuple[Drift, ...] = ()
+    backup_file: str = ""
+
+
+def prune(
+    client: RegistryClient, request: PruneRequest, now: float, progress: t.Optional[Progress] = None
+) -> PruneResult:
+    """Carry out REQUEST at NOW (seconds since the epoch).
+
+    Raises RegistryError where the registry cannot be read, JournalError, StateError or PlanFileError where a file of ours cannot
+    be used, and StrategyUnavailable. Nothing has been deleted then.
+    """
+    url = client.connection.url
+    journals = unfinished_journals(request.backup_dir, url) if request.backup_dir else []
+    due = [journal for journal in journals if not journal.defer or journal.started_at + request.grace <= now]
+    looked = _look(client, request, due, now)
+    state = read_state(request.backup_dir, url) if request.backup_dir else None
+    seen = looked.snapshot
+    if state is not None:
+        looked = replace(looked, snapshot=recall(seen, state))
+    policies = _with_grace(request.policies, journals, due)
+    plan = make_plan(looked.snapshot, policies, request.options)
+    result = PruneResult(plan, plan.guards)
+    if request.approved:
+        saved = read_plan(request.approved, request.approved_id)
+        plan, moved = confirm_approved(saved, looked.snapshot, policies.protected)
+        result = PruneResult(plan, drifted=tuple(Drift(name, entry.name, entry.reason) for name, entry in moved))
+    deferred: t.Mapping[str, t.Sequence[str]] = {}
+    if request.grace:
+        result.plan, deferred = defer_manifests(result.plan, looked.snapshot)
+    abilities, guard = find_abilities(client, result.plan, request.check and request.assume_enabled)
+    if guard is not None:
+        result.blocked_by += (guard,)
+    if request.plan_file:
+        write_plan(request.plan_file, result.plan)
+    if request.check or result.blocked_by:
+        return result
+    run = uuid.uuid4().hex[:12]
+    if not result.plan.is_noop:
+        _carry_out(client, request, looked, result, abilities, deferred, run, now, progress)
+    _close(due, result, run)
+    if state is not None:
+        remembered = remember(state, seen)
+        if remembered != state:
+            write_state(request.backup_dir, url, remembered)
+    return result
+
+
+def _look(client: RegistryClient, request: PruneRequest, due: t.Sequence[Journal], now: float) -> Looked:
+    needs = request.policies.needs
+    looked = look(
+        client,
+        request.repositories,
+        Needs(manifests=True, configs=needs.configs, untagged=needs.untagged),
+        now=now,
+        scan=request.scan,
+    )
+    unfinished: t.Dict[str, Unfinished] = {}
+    for journal in due:
+        for name, saved in journal.repositories.items():
+            reason = "left by the run %s, which was not finished" % journal.run
+            if journal.defer:
+                reason = "its tags were taken off by the run %s, and the grace is over" % journal.run
+            before = unfinished.get(name, Unfinished())
+            unfinished[name] = Unfinished(
+                digests=dict(dict.fromkeys(saved.open_digests, reason), **before.digests),
+                tags=before.tags | frozenset(saved.open_tags),
+            )
+    return with_unfinished(client, looked, unfinished)
+
+
+def _with_grace(policies: Policies, journals: t.Sequence[Journal], due: t.Sequence[Journal]) -> Policies:
+    """POLICIES that also protect the manifests of runs whose grace is not over."""
+    waiting = {
+        (name, digest)
+        for journal in journals
+        if journal not in due
+        for name, saved in journal.repositories.items()
+        for digest in saved.open_digests
+    }
+    return replace(policies, protected=replace(policies.protected, pinned=policies.protected.pinned | waiting))
+
+
+def _carry_out(
+    client: RegistryClient,
+    request: PruneRequest,
+    looked: Looked,
+    result: PruneResult,
+    abilities: Abilities,
+    deferred: t.Mapping[str, t.Sequence[str]],
+    run: str,
+    now: float,
+    progress: t.Optional[Progress],
+) -> None:
+    defer = bool(deferred)
+    journal = JournalWriter.create(
+        request.backup_dir, run, client.connection.url, result.plan.identity, now, defer=defer
+    )
+    try:
+        result.backup_file = journal.path
+        backed_up, unsaved = back_up(client, looked, result.plan, journal, deferred)
+        applier = Applier(client, looked, run, abilities, journal, request.strategy, progress)
+        result.outcome = applier.apply(backed_up)
+        result.outcome.unsaved = unsaved
+        if not (result.outcome.interrupted or result.outcome.errors or defer):
+            journal.finished(run)
+    finally:
+        journal.close()
+
+
+def _close(due: t.Sequence[Journal], result: PruneResult, run: str) -> None:
+    """Close the journals of earlier runs that this one has finished."""
+    if result.outcome.interrupted:
+        return
+    failed = {entry.name for entry in result.outcome.repositories if entry.errors}
+    covered = {entry.name for entry in result.plan.repositories if not entry.held and entry.name not in failed}
+    for journal in due:
+        if covered.issuperset(journal.repositories) and os.path.exists(journal.path):
+            close_journal(journal, run)

@@ -91,7 +91,7 @@ options:
     default: 3
   workers:
     description:
-      - How many requests are under way at once, from 1 to 64.
+      - How many requests are under way at once, at least 1. More than 16 seldom makes it faster.
     type: int
     default: 8
   rate_limit:

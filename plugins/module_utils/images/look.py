@@ -176,7 +176,7 @@ class _Look:
 
     def want_companions(self, reading: Reading) -> None:
         """A companion tag names its image in its own name: whether that is still there decides what becomes of the tag."""
-        matches = (_COMPANION.match(tag) for tag in reading.tags)
+        matches = (_COMPANION.match(tag) for tag in reading.tags if self._deep is None or self._deep(tag))
         reading.want("%s:%s" % match.group(1, 2) for match in matches if match)
 
     def _find(self, reading: Reading, tag: str) -> Found:

@@ -10,11 +10,20 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import (
+    DeadlineExceeded,
+    NotFound,
+    RegistryError,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.parallel import run_parallel
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import (
-    is_repository,
     require_repository,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.patterns import compile_patterns
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.patterns import (
+    PatternInvalid,
+    PatternSet,
+    compile_patterns,
+)
 
 _NO_NAME = set("*?[]~!")
 
@@ -29,14 +38,27 @@ class Selection:
     listed: t.Optional[int] = None
 
 
+def compile_option(option: str, patterns: t.Optional[t.Sequence[str]]) -> PatternSet:
+    """The PATTERNS (None: all names) of OPTION. Raises RegistryError naming the option, the pattern and what is wrong with it.
+
+    An empty list is refused: it would silently select everything, or nothing.
+    """
+    if patterns is not None and not patterns:
+        raise RegistryError("%s: the list is empty. Leave the option out to select all." % option)
+    try:
+        return compile_patterns(patterns if patterns is not None else ["*"])
+    except PatternInvalid as error:
+        raise RegistryError("%s: the pattern %r cannot be used: %s." % (option, error.pattern, error)) from error
+
+
 def select_repositories(client: RegistryClient, entries: t.Optional[t.Sequence[str]]) -> Selection:
     """The repositories that ENTRIES (names and patterns; None: all) mean.
 
     The registry is asked for its catalog only if there is a pattern, so that names work where listing is forbidden.
-    Raises PatternInvalid and ReferenceInvalid before any request, and RegistryError.
+    Raises RegistryError, and ReferenceInvalid, for what cannot be a name or pattern before any request.
     """
-    entries = ["*"] if entries is None else list(entries)
-    selected = compile_patterns(entries)
+    selected = compile_option("repositories", entries)
+    entries = ["*"] if entries is None else entries
     names = {require_repository(entry) for entry in entries if not _NO_NAME & set(entry)}
     if names and len(names) == len(set(entries)):
         return Selection(tuple(sorted(names)))
@@ -45,7 +67,18 @@ def select_repositories(client: RegistryClient, entries: t.Optional[t.Sequence[s
     return Selection(found, tuple(sorted(names - set(catalog))), len(catalog))
 
 
-def matching(names: t.Iterable[str], patterns: t.Optional[t.Sequence[str]]) -> t.List[str]:
-    """Those of NAMES that PATTERNS (None: all) select, sorted. Raises PatternInvalid."""
-    selected = compile_patterns(patterns if patterns is not None else ["*"])
-    return sorted(name for name in names if is_repository(name) and selected.matches(name))
+
+def with_tags(client: RegistryClient, names: t.Sequence[str]) -> t.List[str]:
+    """Those of NAMES that have tags, or whose tags cannot be read. Raises DeadlineExceeded."""
+
+    def has_tags(name: str) -> bool:
+        try:
+            return bool(client.tags(name))
+        except NotFound:
+            return False
+        except DeadlineExceeded:
+            raise
+        except RegistryError:
+            return True
+
+    return [name for name, has in run_parallel(has_tags, names, client.connection.workers) if has]

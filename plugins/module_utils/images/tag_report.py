@@ -46,7 +46,7 @@ def tag_rows(looked: Looked, depth: str, wanted: t.Callable[[str], bool], shared
             error = errors.get(tag.name) or _error(tag)
             if error:
                 row["error"] = error
-            elif depth != DIGESTS and tag.digest in repository.manifests:
+            elif depth != DIGESTS and tag.digest is not None and tag.digest in repository.manifests:
                 if tag.digest not in described:
                     described[tag.digest] = _describe(repository, repository.manifests[tag.digest], depth, times)
                 row.update(described[tag.digest])
@@ -123,3 +123,14 @@ def _platforms(manifest: Manifest) -> t.List[str]:
     if manifest.kind == INDEX:
         return sorted({child.platform for child in manifest.children if child.platform not in ("", _NO_PLATFORM)})
     return [manifest.config.platform] if manifest.config and manifest.config.platform else []
+
+
+def summary(tags: t.Sequence[Row], repositories: t.Sequence[Row]) -> t.Dict[str, int]:
+    """Totals over both kinds of rows."""
+    return {
+        "repositories": len(repositories),
+        "tags": len(tags),
+        "images": len({(row["repository"], row["digest"]) for row in tags if row["digest"]}),
+        "errors": sum(1 for row in tags if "error" in row),
+        "problems": sum(1 for row in repositories if row["problem"]),
+    }

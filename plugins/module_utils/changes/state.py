@@ -92,16 +92,20 @@ def remember(state: State, snapshot: Snapshot) -> State:
         if repository.problem:
             continue
         current = {tag.name: tag.digest for tag in repository.tags}
-        restored[repository.name] = {
+        still = {
             tag: entry
             for tag, entry in restored.get(repository.name, {}).items()
             if current.get(tag) == entry.digest and (entry.until > snapshot.taken_at or entry.pushed is not None)
         }
+        restored[repository.name] = still
         if repository.revisions is not None:
             before = untagged.get(repository.name, {})
             without = set(repository.revisions) - {digest for digest in current.values() if digest}
             untagged[repository.name] = {digest: before.get(digest, snapshot.taken_at) for digest in without}
-    return State(restored, untagged)
+    return State(
+        {name: tags for name, tags in restored.items() if tags},
+        {name: digests for name, digests in untagged.items() if digests},
+    )
 
 
 def recall(snapshot: Snapshot, state: State) -> Snapshot:

@@ -34,7 +34,7 @@ options:
     type: str
   token:
     description:
-      - A token that is sent as it is (C(Authorization: Bearer)), for a registry that was given one from elsewhere.
+      - A token that is sent as it is, as C(Bearer), for a registry that was given one from elsewhere.
       - Mutually exclusive with O(username) and O(password).
       - Without the option, E(CONTAINER_REGISTRY_TOKEN) is used.
     type: str
@@ -102,7 +102,8 @@ options:
 requirements:
   - requests >= 2.20 (the Python library, on the host that the module runs on)
 notes:
-  - The module runs on the host of the play, which must reach O(url). For most registries this is best the controller, by
+  - >-
+    The module runs on the host of the play, which must reach O(url). For most registries this is best the controller, by
     C(delegate_to: localhost) or an inventory host with C(ansible_connection=local) and
     C(ansible_python_interpreter={{ ansible_playbook_python }}).
   - C(HTTP_PROXY), C(HTTPS_PROXY) and C(NO_PROXY) of the environment are honoured. A SOCKS proxy needs the Python library

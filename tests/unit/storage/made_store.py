@@ -170,11 +170,11 @@ class MadeStore:
     def blobs(self):
         """The digests of all blobs that are there."""
         found = set()
-        for algorithm in os.listdir(os.path.join(self.tree, "blobs")):
-            for two in os.listdir(os.path.join(self.tree, "blobs", algorithm)):
-                for encoded in os.listdir(os.path.join(self.tree, "blobs", algorithm, two)):
-                    if os.path.exists(os.path.join(self.tree, "blobs", algorithm, two, encoded, "data")):
-                        found.add("%s:%s" % (algorithm, encoded))
+        root = os.path.join(self.tree, "blobs")
+        for folder, _folders, files in os.walk(root):
+            parts = os.path.relpath(folder, root).split(os.sep)
+            if "data" in files and len(parts) == 3 and len(parts[2]) == 64 and parts[2].startswith(parts[1]):
+                found.add("%s:%s" % (parts[0], parts[2]))
         return found
 
     @staticmethod

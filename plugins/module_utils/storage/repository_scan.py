@@ -1,0 +1,346 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Everything about one repository of the store: what it holds, what keeps it alive, and what is wrong with it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+from array import array
+from dataclasses import dataclass, field
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import (
+    MAX_MANIFEST_BYTES,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.scan import (
+    StoredManifest,
+    StoredRepository,
+    StoredTag,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.blob_table import BlobTable
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.findings import (
+    CHILD_MISSING,
+    CONTENT_MISSING,
+    FAMILIES,
+    FAMILY_2,
+    FAMILY_3,
+    FOLDER_UNREADABLE,
+    LAYER_LINK_BROKEN,
+    LAYER_UNLINKED,
+    LAYERS_MISSING,
+    LINK_BROKEN,
+    LINK_MISPLACED,
+    MANIFEST_MISSING,
+    MANIFEST_SCHEMA1,
+    MANIFEST_UNREADABLE,
+    TAG_DANGLING,
+    TAGS_MISSING,
+    Finding,
+    Findings,
+    Kind,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.layout import blob_path
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.link_tree import (
+    PlacedLink,
+    read_links,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.repository_walk import (
+    FoundRepository,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.stored_manifest import (
+    StoredContent,
+    Unreadable,
+    read_stored_manifest,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.tag_scan import (
+    read_tags,
+    when_untagged,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.upload_scan import (
+    Upload,
+    read_uploads,
+)
+
+
+@dataclass
+class RepositoryContents:
+    """What one repository holds.
+
+    PARENTS: for each manifest that an index here names, those indexes. SUBJECTS: for each manifest with a subject, that subject.
+    BLOBS: the numbers of the blobs that its manifests need, each once. ABORTS: where each family's collector stops here.
+    """
+
+    name: str
+    tags: t.Dict[str, StoredTag] = field(default_factory=dict)
+    manifests: t.Dict[str, StoredManifest] = field(default_factory=dict)
+    parents: t.Dict[str, t.List[str]] = field(default_factory=dict)
+    subjects: t.Dict[str, str] = field(default_factory=dict)
+    blobs: t.Sequence[int] = ()
+    layer_links: int = 0
+    layer_links_dangling: int = 0
+    uploads: t.List[Upload] = field(default_factory=list)
+    broken_links: int = 0
+    aborts: t.Dict[str, str] = field(default_factory=dict)
+
+    @property
+    def stored(self) -> StoredRepository:
+        """The part that travels in a scan file."""
+        return StoredRepository(self.name, self.tags, self.manifests)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it holds no tag and no manifest, not even a broken one."""
+        return not self.tags and not self.manifests and not self.broken_links
+
+    def untagged(self) -> t.List[StoredManifest]:
+        """Manifests that no tag names, sorted by digest."""
+        named = {tag.digest for tag in self.tags.values()}
+        return [manifest for digest, manifest in sorted(self.manifests.items()) if digest not in named]
+
+    def needed_by_tags(self) -> t.Tuple[t.Set[str], t.Set[str]]:
+        """Untagged manifests that tagged ones lead to, as children (nested too), and then those that refer to any of these."""
+        named = {tag.digest for tag in self.tags.values()}
+        children: t.Dict[str, t.List[str]] = {}
+        for child, parents in self.parents.items():
+            for parent in parents:
+                children.setdefault(parent, []).append(child)
+        needed = _reached(named, children) - named
+        referrers: t.Dict[str, t.List[str]] = {}
+        for referrer, subject in self.subjects.items():
+            referrers.setdefault(subject, []).append(referrer)
+        return needed, _reached(named | needed, referrers, children) - named - needed
+
+
+class RepositoryScan:
+    """Scans one repository after the other into the same table of blobs and the same findings."""
+
+    def __init__(self, tree: str, table: BlobTable, findings: Findings) -> None:
+        self._tree = tree
+        self._table = table
+        self._findings = findings
+        self._count = 0
+
+    def read(self, found: FoundRepository) -> RepositoryContents:
+        """Read the repository FOUND, mark what each collector that visits it keeps, and note what is wrong."""
+        contents = RepositoryContents(found.name)
+        number, self._count = self._count, self._count + 1
+        place = os.path.join("repositories", found.name)
+        linked = self._read_layers(found, contents, place)
+        used: t.Set[int] = set()
+        self._read_revisions(found, contents, place, linked, used)
+        contents.blobs = array("l", used)
+        for blob in used:
+            self._table.use(blob, number)
+        self._read_tags(found, contents, place)
+        uploads = os.path.join(place, "_uploads")
+        with self._guarded(contents, uploads, ()):
+            contents.uploads = read_uploads(os.path.join(self._tree, uploads))
+        return contents
+
+    def _read_layers(self, found: FoundRepository, contents: RepositoryContents, place: str) -> t.Set[int]:
+        """The numbers of the blobs to which the repository has links. Only 3.x reads these links in a collection."""
+        folder = os.path.join(place, "_layers")
+        visited = tuple(family for family in found.families if family == FAMILY_3)
+        linked: t.Set[int] = set()
+        with self._guarded(contents, folder, visited):
+            for placed in read_links(os.path.join(self._tree, folder)):
+                contents.layer_links += 1
+                if placed.link.problem:
+                    path = os.path.join(folder, placed.place)
+                    self._note(contents, LAYER_LINK_BROKEN, path, visited, placed.link.problem)
+                    continue
+                blob = self._table.find(placed.link.digest)
+                if blob is None:
+                    contents.layer_links_dangling += 1
+                elif placed.expected == placed.link.digest:
+                    linked.add(blob)
+        return linked
+
+    def _read_revisions(
+        self,
+        found: FoundRepository,
+        contents: RepositoryContents,
+        place: str,
+        linked: t.Set[int],
+        used: t.Set[int],
+    ) -> None:
+        if not found.has_manifests:
+            return
+        folder = os.path.join(place, "_manifests", "revisions")
+        misplaced: t.Dict[str, t.List[PlacedLink]] = {}
+        with self._guarded(contents, folder, found.families):
+            for placed in read_links(os.path.join(self._tree, folder)):
+                path = os.path.join(folder, placed.place)
+                digest = placed.link.digest
+                if placed.link.problem:
+                    contents.broken_links += 1
+                    self._note(contents, LINK_BROKEN, path, found.families, placed.link.problem)
+                elif digest != placed.expected:
+                    contents.broken_links += 1
+                    self._note(contents, LINK_MISPLACED, path, (), digest)
+                    misplaced.setdefault(placed.expected, []).append(placed)
+                else:
+                    contents.manifests[digest] = StoredManifest(digest, placed.link.written)
+                    self._take_manifest(contents, digest, digest, path, found.families, linked, used)
+        for placed in [one for several in misplaced.values() for one in several]:
+            # The collector looks the digest up at its own place; 2.x then among the layers as well.
+            digest = placed.link.digest
+            if digest in contents.manifests:
+                continue
+            there = misplaced.get(digest)
+            target = there[0].link.digest if there and digest else digest
+            families = found.families
+            if not there:
+                families = tuple(
+                    one for one in families if one == FAMILY_2 and self._table.find(digest) in linked
+                )
+            if families:
+                path = os.path.join(folder, placed.place)
+                self._take_manifest(contents, digest, target, path, families, linked, used)
+        if not found.has_layers:
+            loses = bool(contents.manifests or contents.broken_links)
+            path = os.path.join(place, "_layers")
+            contents.aborts.setdefault(FAMILY_3, path)
+            self._findings.add(
+                Finding(LAYERS_MISSING, path, contents.name, stops=FAMILIES if loses else (FAMILY_3,))
+            )
+
+    def _take_manifest(
+        self,
+        contents: RepositoryContents,
+        digest: str,
+        target: str,
+        path: str,
+        families: t.Tuple[str, ...],
+        linked: t.Set[int],
+        used: t.Set[int],
+    ) -> None:
+        """A manifest DIGEST, whose content is TARGET (another one only where links are in disorder)."""
+        if self._table.find(target) is None:
+            self._note(contents, MANIFEST_MISSING, path, ())
+            return
+        own = self._table.find(digest)
+        if own is not None:
+            used.add(own)
+            self._mark(own, families)
+        try:
+            content = self._read_manifest(target)
+        except Unreadable as error:
+            self._note(contents, MANIFEST_UNREADABLE, path, families, str(error))
+            return
+        if content.schema_version == 1:
+            self._note(contents, MANIFEST_SCHEMA1, path, tuple(one for one in families if one == FAMILY_3))
+        self._take_content(contents, digest, path, content, families, linked, used)
+
+    def _take_content(
+        self,
+        contents: RepositoryContents,
+        digest: str,
+        path: str,
+        content: StoredContent,
+        families: t.Tuple[str, ...],
+        linked: t.Set[int],
+        used: t.Set[int],
+    ) -> None:
+        if content.subject:
+            contents.subjects[digest] = content.subject
+        for child in content.children:
+            contents.parents.setdefault(child, []).append(digest)
+        missing = unlinked = ""
+        for reference in content.references:
+            blob = self._table.find(reference)
+            if blob is None:
+                if not content.children and reference not in content.foreign:
+                    missing = reference or "(no digest)"
+                continue
+            used.add(blob)
+            self._mark(blob, families)
+            if not content.children and blob not in linked and reference not in content.foreign:
+                unlinked = reference
+        if missing:
+            self._note(contents, CONTENT_MISSING, path, (), missing)
+        elif unlinked:
+            self._note(contents, LAYER_UNLINKED, path, (), unlinked)
+
+    def _read_manifest(self, digest: str) -> StoredContent:
+        try:
+            with open(blob_path(self._tree, digest), "rb") as stream:
+                content = stream.read(MAX_MANIFEST_BYTES + 1)
+        except OSError as error:
+            raise Unreadable(error.strerror or "it cannot be read") from error
+        if len(content) > MAX_MANIFEST_BYTES:
+            raise Unreadable("it is larger than any manifest")
+        return read_stored_manifest(content)
+
+    def _read_tags(self, found: FoundRepository, contents: RepositoryContents, place: str) -> None:
+        if not found.has_manifests:
+            return
+        tags = os.path.join(place, "_manifests", "tags")
+        try:
+            contents.tags = read_tags(os.path.join(self._tree, tags), tags, found.name, self._findings)
+        except FileNotFoundError:
+            if contents.manifests:
+                self._note(contents, TAGS_MISSING, tags, ())
+        except OSError as error:
+            self._note(contents, FOLDER_UNREADABLE, tags, (), error.strerror or "")
+        for tag in contents.tags.values():
+            if tag.digest not in contents.manifests:
+                self._note(contents, TAG_DANGLING, os.path.join(tags, tag.name), (), tag.digest)
+        for child, parents in contents.parents.items():
+            if child not in contents.manifests:
+                self._note(
+                    contents,
+                    CHILD_MISSING,
+                    os.path.join(place, "_manifests"),
+                    (),
+                    "%s of %s" % (child, parents[0]),
+                )
+        untagged = {manifest.digest for manifest in contents.untagged()}
+        if untagged:
+            since = when_untagged(os.path.join(self._tree, tags), contents.tags, untagged)
+            for digest in untagged:
+                pushed = contents.manifests[digest].pushed or 0.0
+                contents.manifests[digest] = StoredManifest(
+                    digest, pushed, max(since.get(digest, pushed), pushed)
+                )
+
+    @contextlib.contextmanager
+    def _guarded(
+        self, contents: RepositoryContents, place: str, stops: t.Tuple[str, ...]
+    ) -> t.Iterator[None]:
+        """Within it, a folder at PLACE that is not there is passed over, and one that cannot be read becomes a finding."""
+        try:
+            yield
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            contents.broken_links += 1
+            self._note(contents, FOLDER_UNREADABLE, place, stops, error.strerror or "")
+
+    def _mark(self, blob: int, families: t.Tuple[str, ...]) -> None:
+        for family in families:
+            self._table.mark(blob, family)
+
+    def _note(
+        self, contents: RepositoryContents, kind: Kind, path: str, stops: t.Tuple[str, ...], detail: str = ""
+    ) -> None:
+        self._findings.add(Finding(kind, path, contents.name, detail, stops))
+        for family in stops:
+            contents.aborts.setdefault(family, path)
+
+
+def _reached(start: t.Set[str], *edges: t.Mapping[str, t.List[str]]) -> t.Set[str]:
+    """START and all that EDGES lead to from it; cycles are no matter."""
+    seen = set(start)
+    waiting = list(start)
+    while waiting:
+        current = waiting.pop()
+        for edge in edges:
+            for following in edge.get(current, ()):
+                if following not in seen:
+                    seen.add(following)
+                    waiting.append(following)
+    return seen

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -19,3 +20,5 @@ if ROOT.parts[-3:] != ("ansible_collections", "fleetops", "container_registry"):
         " `make integration` or `make test`, which copy the collection to one."
     )
 sys.path.insert(0, str(ROOT.parents[2]))
+# For pytest-ansible, which reads it when pytest starts, and for every ansible program that a test runs.
+os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(ROOT.parents[2])

@@ -58,7 +58,7 @@ def start_module(
     given = dict(arguments, _ansible_check_mode=check, _ansible_diff=diff)
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("CONTAINER_REGISTRY_", "REGISTRY_"))}
     process = subprocess.Popen(
-        [python, "-m", "tests.rig.run_module", f"{MODULES}.{name}"],
+        [python, "-m", "ansible_collections.fleetops.container_registry.tests.rig.run_module", f"{MODULES}.{name}"],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -151,7 +151,9 @@ def _document(path: str) -> t.Dict[str, t.Any]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise StateError("the state file %s cannot be read: %s" % (path, error.strerror)) from error
+        raise StateError(
+            "the state file %s cannot be read: %s. Nothing was deleted; give a backup_dir that can be used" % (path, error.strerror)
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise StateError(
             "%s is no state file of this collection. Move it away; holds of restored tags are then forgotten" % path

@@ -10,7 +10,9 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import (
+    DELETE,
     KEEP,
+    UNTAG,
     PlannedManifest,
     PlannedTag,
     RepositoryPlan,
@@ -38,7 +40,7 @@ def confirm(plan: RepositoryPlan, now: Repository) -> Confirmed:
     """Reduce PLAN to what the repository as it is NOW still allows.
 
     A doomed tag that names something else by now stays. A doomed manifest that any tag that stays needs by now, directly, as
-    a child, or as what such a manifest refers to, stays, and with it what refers to it. NOW must hold every manifest that its
+    a child, or as what such a manifest refers to, stays, and with it what refers to it; a doomed tag on it goes alone. NOW must hold every manifest that its
     staying tags lead to; where one was not read, the whole repository is left alone.
     """
     current = {tag.name: tag for tag in now.tags}
@@ -75,6 +77,7 @@ def confirm(plan: RepositoryPlan, now: Repository) -> Confirmed:
         else manifest
         for manifest in plan.manifests
     )
+    tags = [replace(tag, action=UNTAG) if tag.action == DELETE and tag.digest in rescued else tag for tag in tags]
     return Confirmed(replace(plan, tags=tuple(tags), manifests=manifests), tuple(moved))
 
 

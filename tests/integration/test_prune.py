@@ -1,0 +1,200 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""registry_prune on real registries: the right things go, everything kept still pulls, and a second run changes nothing."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.fleetops.container_registry.tests.rig import store
+
+KEEP_3 = [{"name": "all", "keep_newest": 3}]
+
+
+@pytest.fixture
+def prune(run_module, tmp_path):
+    """Runs registry_prune with a backup directory and without a limit on how much may go."""
+
+    def run(policies=KEEP_3, **options):
+        how = {name: options.pop(name) for name in ("check", "diff") if name in options}
+        arguments = {"policies": policies, "backup_dir": str(tmp_path / "backup"), "max_delete_percent": 100}
+        return run_module("registry_prune", dict(arguments, **options), **how)
+
+    return run
+
+
+def test_keep_newest_leaves_exactly_the_newest_by_created(registry, pusher, prune):
+    images = {f"v{n}": pusher.image("team/app", f"v{n}", created=(7 * n) % 10) for n in range(10)}
+    newest = sorted(images, key=lambda tag: (7 * int(tag[1:])) % 10)[-3:]
+    planned = prune(check=True)
+    assert sorted(store.listed(registry.url, "team/app")) == sorted(images)
+    done = prune()
+    assert not done.failed, done.msg
+    assert store.listed(registry.url, "team/app") == sorted(newest)
+    assert store.revisions(registry.store_root, "team/app") == {images[tag].digest for tag in newest}
+    assert (planned["plan_id"], planned["totals"], planned["repositories"]) == (
+        done["plan_id"],
+        done["totals"],
+        done["repositories"],
+    )
+    again = prune()
+    assert again["changed"] is False
+    assert again["totals"]["tags_deleted"] == 0
+
+
+def test_a_tag_that_shares_a_kept_manifest_goes_alone(registry, pusher, prune):
+    for n in range(5):
+        pusher.image("team/app", f"v{n}", created=n)
+    kept = pusher.image("team/app", ["v5", "stable"], created=0, words="old but wanted")
+    done = prune([{"name": "all", "keep_newest": 1, "keep_tags": ["stable"]}])
+    assert not done.failed, done.msg
+    assert store.listed(registry.url, "team/app") == ["stable", "v4"]
+    assert store.digest(registry.url, "team/app", "stable") == kept.digest
+    assert store.pull(registry.url, "team/app", kept.digest)
+    (planned,) = [tag for tag in done["repositories"][0]["tags"] if tag["name"] == "v5"]
+    assert planned["action"] == "untag"
+
+
+@pytest.mark.parametrize("media", ["oci", "docker"])
+def test_kept_indexes_pull_on_every_platform_after_prune_and_collection(registry, pusher, prune, tmp_path, media):
+    for n in range(4):
+        pusher.multi("team/multi", f"m{n}", created=n, media=media)
+    shared = pusher.image("team/multi", "tagged-child", created=9, words="m3 amd64", media=media)
+    nested, _children = pusher.multi("team/nested", None, created=1, media="oci")
+    pusher.index("team/nested", "outer", [nested, pusher.image("team/nested", None, created=2)])
+    before = store.blob_bytes(registry.store_root)
+    done = prune([{"name": "all", "keep_newest": 2}])
+    assert not done.failed, done.msg
+    registry.stop()
+    registry.collect()
+    registry.start()
+    assert store.blob_bytes(registry.store_root) < before
+    assert store.listed(registry.url, "team/multi") == ["m3", "tagged-child"]
+    for repository, tag in (("team/multi", "m3"), ("team/multi", "tagged-child"), ("team/nested", "outer")):
+        assert store.pull(registry.url, repository, tag)
+    store.skopeo_copy_all(registry.url, "team/multi", "m3", tmp_path / "pulled")
+    assert store.digest(registry.url, "team/multi", "tagged-child") == shared.digest
+    # The children of the indexes that went have gone with them: m3, its two children, and the tagged one.
+    assert len(store.revisions(registry.store_root, "team/multi")) == 4
+
+
+def test_signatures_and_artifacts_follow_their_subject(registry, pusher, prune):
+    images = [pusher.image("team/app", f"v{n}", created=n) for n in range(4)]
+    signatures = [pusher.cosign("team/app", image) for image in images]
+    artifacts = [pusher.artifact("team/app", f"sbom{n}", subject=image) for n, image in enumerate(images)]
+    done = prune([{"name": "all", "tags": ["v*"], "keep_newest": 2}])
+    assert not done.failed, done.msg
+    tags = store.pull_all(registry.url, "team/app")
+    assert {"v2", "v3"} <= set(tags)
+    assert {"v0", "v1"}.isdisjoint(tags)
+    for n in (2, 3):
+        assert signatures[n].digest in tags.values()
+        assert store.digest(registry.url, "team/app", artifacts[n].digest)
+    for n in (0, 1):
+        assert signatures[n].digest not in tags.values()
+
+
+def test_bytes_come_back_as_foretold(registry, pusher, prune):
+    for n in range(6):
+        pusher.image("team/app", f"v{n}", created=n, size=5000, shared=["base"])
+    pusher.image("team/other", "v0", created=0, words="team/app v0 0 ('linux', 'amd64')", size=5000, shared=["base"])
+    done = prune([{"name": "app", "repositories": ["team/app"], "keep_newest": 2}])
+    assert not done.failed, done.msg
+    before = store.blob_bytes(registry.store_root)
+    registry.collect()
+    assert before - store.blob_bytes(registry.store_root) == done["totals"]["bytes_freed"]
+
+
+def test_a_repository_with_something_unreadable_is_left_alone(registry, pusher, prune):
+    for n in range(5):
+        pusher.image("team/broken", f"v{n}", created=n)
+        pusher.image("team/fine", f"v{n}", created=n)
+    link = registry.store_root / "docker/registry/v2/repositories/team/broken/_manifests/tags/v1/current/link"
+    link.write_bytes(b"")
+    done = prune()
+    assert store.listed(registry.url, "team/fine") == ["v2", "v3", "v4"]
+    assert len(store.revisions(registry.store_root, "team/broken")) == 5
+    (held,) = [entry for entry in done["repositories"] if entry["name"] == "team/broken"]
+    assert "v1" in held["problem"] or "500" in held["problem"]
+
+
+def test_a_limit_of_the_run_deletes_nothing_and_names_the_value_that_passes(registry, pusher, prune):
+    for n in range(10):
+        pusher.image("team/app", f"v{n}", created=n)
+    held = prune(max_delete_percent=50)
+    assert held.failed
+    assert len(store.listed(registry.url, "team/app")) == 10
+    (guard,) = held["blocked_by"]
+    assert guard["name"] == "max_delete_percent"
+    assert str(guard["passes_with"]) in held.msg
+    assert held["totals"]["tags_deleted"] == 7
+    passed = prune(max_delete_percent=guard["passes_with"])
+    assert not passed.failed, passed.msg
+    assert len(store.listed(registry.url, "team/app")) == 3
+
+
+def test_deletes_that_are_off_are_named_with_the_setting(registry, pusher, prune):
+    for n in range(5):
+        pusher.image("team/app", f"v{n}", created=n)
+    registry.restart(delete=False)
+    held = prune()
+    assert held.failed
+    assert "storage.delete.enabled: true" in held.msg
+    assert len(store.listed(registry.url, "team/app")) == 5
+    planned = prune(check=True, assume_delete_enabled=True)
+    assert planned["blocked_by"] == []
+    assert planned["totals"]["tags_deleted"] == 2
+    registry.restart(delete=True, readonly=True)
+    assert "read-only mode" in prune().msg
+
+
+def test_nothing_is_deleted_where_the_backup_cannot_be_written(registry, pusher, prune, tmp_path):
+    for n in range(5):
+        pusher.image("team/app", f"v{n}", created=n)
+    (tmp_path / "file").write_text("")
+    refused = prune(backup_dir=str(tmp_path / "file" / "backup"))
+    assert refused.failed
+    assert "Nothing was deleted" in refused.msg
+    assert prune(backup_dir=None).msg.startswith("backup_dir is needed")
+    assert len(store.revisions(registry.store_root, "team/app")) == 5
+
+
+def test_policies_are_checked_before_the_first_request(prune):
+    refused = prune([{"name": "broken", "keep_newest": 0}], url="http://127.0.0.1:1", retries=0)
+    assert refused.failed
+    assert "broken" in refused.msg and "keep_newest" in refused.msg
+
+
+def test_diff_shows_tags_before_and_after(registry, pusher, prune):
+    for n in range(4):
+        pusher.image("team/app", f"v{n}", created=n)
+    planned = prune(check=True, diff=True)
+    assert "v0" in planned["diff"]["before"]
+    assert "v0" not in planned["diff"]["after"]
+    assert "v3" in planned["diff"]["after"]
+
+
+def test_a_saved_plan_is_carried_out_less_what_has_moved(registry, pusher, prune, tmp_path):
+    images = [pusher.image("team/app", f"v{n}", created=n) for n in range(6)]
+    plan_file = str(tmp_path / "plan.jsonl.gz")
+    planned = prune(check=True, plan_file=plan_file)
+    pusher.tag(images[0], "rescued")
+    fresh = pusher.image("team/app", "v1", created=99, words="pushed since")
+    done = prune(plan_file=plan_file, apply_plan=True, plan_id=planned["plan_id"], max_delete_percent=1)
+    assert not done.failed, done.msg
+    tags = store.pull_all(registry.url, "team/app")
+    assert set(tags) == {"rescued", "v1", "v3", "v4", "v5"}
+    assert tags["v1"] == fresh.digest
+    assert tags["rescued"] == images[0].digest
+    assert {entry["name"] for entry in done["drifted"]} >= {"v1", images[0].digest}
+    assert prune(plan_file=plan_file, apply_plan=True, plan_id="0" * 64).failed
+
+
+def test_what_is_protected_by_now_stays_out_of_an_approved_plan(registry, pusher, prune, tmp_path):
+    images = [pusher.image("team/app", f"v{n}", created=n) for n in range(5)]
+    plan_file = str(tmp_path / "plan.jsonl.gz")
+    prune(check=True, plan_file=plan_file)
+    done = prune(plan_file=plan_file, apply_plan=True, protected=[images[0].digest])
+    assert not done.failed, done.msg
+    assert store.listed(registry.url, "team/app") == ["v0", "v2", "v3", "v4"]

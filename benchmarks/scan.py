@@ -83,8 +83,7 @@ def make(root: str, tags: int, repositories: int) -> None:
         if number % 5 == 0:
             children = [image(tree, repository, None, f"{number}-{arch}") for arch in ("amd64", "arm64")]
             manifests = [
-                {"mediaType": OCI + "manifest.v1+json", "digest": digest, "size": size}
-                for digest, size in children
+                {"mediaType": OCI + "manifest.v1+json", "digest": digest, "size": size} for digest, size in children
             ]
             index = {"schemaVersion": 2, "mediaType": OCI + "index.v1+json", "manifests": manifests}
             push(tree, repository, tag, json.dumps(index).encode())

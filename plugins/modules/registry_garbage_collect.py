@@ -276,6 +276,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
 
 
 def job(module: StoreModule) -> Result:
+    """Collect what the options name, or in check mode only tell."""
     result = collect(Wish(**module.params), module.check_mode, time.time())
     if module.wants_diff and result["changed"]:
         before = {name: result[name] for name in ("blobs_eligible", "layer_links_eligible", "bytes_eligible")}
@@ -285,6 +286,7 @@ def job(module: StoreModule) -> Result:
 
 
 def main() -> None:
+    """Run as a module."""
     module = StoreModule(
         {
             "argv": {"type": "list", "elements": "str", "required": True},

@@ -13,16 +13,15 @@ import subprocess
 import pytest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model import media_types
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.scan import StoreScan
-from ansible_collections.fleetops.container_registry.tests.rig.binaries import VERSIONS, registry_binary
-from ansible_collections.fleetops.container_registry.tests.rig.require import obtain
+from ansible_collections.fleetops.container_registry.tests.rig.binaries import registry_binary
 from ansible_collections.fleetops.container_registry.tests.unit.storage.made_store import MadeStore
 
 FAMILY = {"2.8": "2.x", "3.1": "3.x"}
 
 
-@pytest.fixture(params=VERSIONS)
-def version(request):
-    return request.param
+@pytest.fixture
+def version(registry_version):
+    return registry_version
 
 
 @pytest.fixture
@@ -34,10 +33,8 @@ def store(tmp_path):
 def real_collection(store, version, *flags):
     config = os.path.join(os.path.dirname(store.root), "config.yml")
     with open(config, "w", encoding="utf-8") as stream:
-        stream.write(
-            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: %s\nhttp:\n  addr: :0\n" % store.root
-        )
-    program = obtain(lambda: registry_binary(version))
+        stream.write("version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: %s\nhttp:\n  addr: :0\n" % store.root)
+    program = registry_binary(version)
     return subprocess.run(
         [str(program), "garbage-collect", *flags, config],
         stdout=subprocess.PIPE,
@@ -82,9 +79,7 @@ def fill(store):
     nested = store.index("team/app/sub", [child])
     store.index("team/app/sub", [nested, "sha256:" + "1" * 64], "multi")
     store.image("team/app", None, subject=kept)
-    store.image(
-        "docker", "v1", layers=3, media_type=media_types.DOCKER_MANIFEST, foreign=["sha256:" + "2" * 64]
-    )
+    store.image("docker", "v1", layers=3, media_type=media_types.DOCKER_MANIFEST, foreign=["sha256:" + "2" * 64])
     inner = store.image("docker", None, media_type=media_types.DOCKER_MANIFEST)
     store.index("docker", [inner], "list", media_type=media_types.DOCKER_LIST)
     store.blob(b"nobody's")
@@ -118,13 +113,9 @@ def test_generated_stores(store, version, seed):
         tag = chance.choice([None, "latest", "v%d" % chance.randrange(9)])
         deed = chance.randrange(8)
         if deed < 4 or not had:
-            content = [
-                chance.choice(layers) if chance.random() < 0.5 else store.unique() for _again in range(2)
-            ]
+            content = [chance.choice(layers) if chance.random() < 0.5 else store.unique() for _again in range(2)]
             had.append(
-                store.image(
-                    name, tag, content, subject=chance.choice(had) if had and chance.random() < 0.2 else None
-                )
+                store.image(name, tag, content, subject=chance.choice(had) if had and chance.random() < 0.2 else None)
             )
         elif deed == 4:
             had.append(store.index(name, chance.sample(had, min(len(had), 2)), tag))
@@ -209,17 +200,13 @@ DAMAGES = {
         "link_misplaced",
     ),
     "empty tag link": (
-        lambda store, kept: overwrite(
-            os.path.join(store.repository("docker"), "_manifests/tags/v1/current/link"), b""
-        ),
+        lambda store, kept: overwrite(os.path.join(store.repository("docker"), "_manifests/tags/v1/current/link"), b""),
         False,
         False,
         "tag_link_broken",
     ),
     "tag without current": (
-        lambda store, kept: MadeStore.remove(
-            os.path.join(store.repository("docker"), "_manifests/tags/v1/current")
-        ),
+        lambda store, kept: MadeStore.remove(os.path.join(store.repository("docker"), "_manifests/tags/v1/current")),
         False,
         False,
         "tag_link_broken",
@@ -414,9 +401,7 @@ def test_damaged_stores(store, version, damage):
         }
 
 
-@pytest.mark.parametrize(
-    "damage, families", [("no _layers", ["2.x"]), ("a file hides repositories from 2.x", ["2.x"])]
-)
+@pytest.mark.parametrize("damage, families", [("no _layers", ["2.x"]), ("a file hides repositories from 2.x", ["2.x"])])
 def test_what_eats_images_is_never_called_safe(store, damage, families):
     kept = fill(store)
     assert scan_of(store)[0].would_free("2.x").is_safe

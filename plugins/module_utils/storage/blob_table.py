@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import typing as t
 from array import array
 
@@ -57,7 +58,7 @@ class BlobTable:
                     self._stray(pair, pair_place, findings)
                     continue
                 for blob in self._entries(pair.path, pair_place, findings):
-                    self._take(algorithm.name, pair.name, blob, os.path.join(pair_place, blob.name), findings)
+                    self._take(algorithm.name, pair.name, blob, pair_place + "/" + blob.name, findings)
 
     def find(self, digest: str) -> t.Optional[int]:
         """The number of the blob DIGEST, None if the store does not have it. Looks again at a store that is written to."""
@@ -68,7 +69,7 @@ class BlobTable:
                 status = os.stat(blob_path(self._tree, digest))
             except OSError:
                 return None
-            if os.path.isdir(blob_path(self._tree, digest)):
+            if stat.S_ISDIR(status.st_mode):
                 return None
             number = self._add(key, status.st_size, status.st_mtime)
         return number
@@ -81,9 +82,9 @@ class BlobTable:
         elif user != repository:
             self._users[number] = SEVERAL
 
-    def mark(self, number: int, family: str) -> None:
-        """Note that the collector of FAMILY keeps the blob NUMBER."""
-        self._marks[number] |= 1 << FAMILIES.index(family)
+    def mark(self, number: int, mask: int) -> None:
+        """Note that the collectors of the families in MASK (see `mask_of`) keep the blob NUMBER."""
+        self._marks[number] |= mask
 
     def size(self, number: int) -> int:
         """Bytes of the blob NUMBER."""
@@ -105,7 +106,7 @@ class BlobTable:
 
     def unmarked(self, family: str) -> t.Iterator[t.Tuple[str, int, float]]:
         """Digest, size and time of each blob that the collector of FAMILY does not keep."""
-        bit = 1 << FAMILIES.index(family)
+        bit = mask_of((family,))
         for key, number in self._numbers.items():
             if not self._marks[number] & bit:
                 yield _digest(key), self._sizes[number], self._written[number]
@@ -124,25 +125,24 @@ class BlobTable:
             self._abort(FOLDER_UNREADABLE, place, findings, error.strerror or "")
             return []
 
-    def _take(
-        self, algorithm: str, pair: str, blob: os.DirEntry[str], place: str, findings: Findings
-    ) -> None:
-        digest = "%s:%s" % (algorithm, blob.name)
-        if not is_digest(digest) or not blob.name.startswith(pair) or not blob.is_dir():
+    def _take(self, algorithm: str, pair: str, blob: os.DirEntry[str], place: str, findings: Findings) -> None:
+        key = _key("%s:%s" % (algorithm, blob.name))
+        known = len(key) == 32 if algorithm == "sha256" else is_digest("%s:%s" % (algorithm, blob.name))
+        if not known or not blob.name.startswith(pair) or not blob.is_dir():
             self._stray(blob, place, findings)
             return
         try:
-            status = os.stat(os.path.join(blob.path, "data"))
+            status = os.stat(blob.path + "/data")
         except FileNotFoundError:
             findings.add(Finding(BLOB_EMPTY_FOLDER, place))
             return
         except OSError as error:
             self._abort(FOLDER_UNREADABLE, place, findings, error.strerror or "")
             return
-        if os.path.isdir(os.path.join(blob.path, "data")):
+        if stat.S_ISDIR(status.st_mode):
             self._stray(blob, place, findings)
             return
-        self._add(_key(digest), status.st_size, status.st_mtime)
+        self._add(key, status.st_size, status.st_mtime)
 
     def _add(self, key: bytes, size: int, written: float) -> int:
         number = len(self._sizes)
@@ -172,14 +172,20 @@ class BlobTable:
             self.aborts = place
 
 
+def mask_of(families: t.Iterable[str]) -> int:
+    """FAMILIES as bits."""
+    return sum(1 << FAMILIES.index(family) for family in families)
+
+
 def _key(digest: str) -> bytes:
     """A digest in as few bytes as it takes; any text is taken."""
     # Capitals are hex to Python, and another digest to the collector.
-    if digest.startswith("sha256:") and len(digest) == 71 and digest == digest.lower():
+    if len(digest) == 71 and digest[:7] == "sha256:" and digest.islower():
         try:
             key = bytes.fromhex(digest[7:])
         except ValueError:
             key = b""
+        # Python passes over spaces between hex digits.
         if len(key) == 32:
             return key
     return digest.encode("utf-8", "surrogatepass")

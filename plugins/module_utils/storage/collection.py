@@ -75,9 +75,7 @@ def collect(wish: Wish, check_mode: bool, now: float) -> Result:
     version = collector.version()
     refuse_deleting_dry_run(version)
     with Garbage(tree, now - wish.blob_grace if wish.blob_grace else None) as garbage:
-        output = CollectorOutput(
-            garbage.take_blob, garbage.take_link, keep_manifests=bool(wish.manifests_output)
-        )
+        output = CollectorOutput(garbage.take_blob, garbage.take_link, keep_manifests=bool(wish.manifests_output))
         message = ""
         try:
             _predict(collector, output, wish, now)
@@ -106,8 +104,7 @@ def collect(wish: Wish, check_mode: bool, now: float) -> Result:
             "sample": garbage.sample,
             "manifests_output": wish.manifests_output,
             "blocked_by": [
-                {"name": guard.name, "message": guard.message, "passes_with": guard.passes_with}
-                for guard in guards
+                {"name": guard.name, "message": guard.message, "passes_with": guard.passes_with} for guard in guards
             ],
             "message": message,
         }

@@ -55,9 +55,7 @@ class Collector:
     CONFIG_PATH is the config as that program sees it. TIMEOUT (seconds) bounds each run. RUN_ID marks its processes.
     """
 
-    def __init__(
-        self, argv: t.Sequence[str], config_path: str, run_id: str, timeout: t.Optional[float] = None
-    ) -> None:
+    def __init__(self, argv: t.Sequence[str], config_path: str, run_id: str, timeout: t.Optional[float] = None) -> None:
         self._argv = list(argv)
         self._config_path = config_path
         self._run_id = run_id

@@ -15,8 +15,7 @@ _SCAN = "registry_storage_info names the file"
 _CAUSES: t.Tuple[t.Tuple[str, str], ...] = (
     (
         r"invalid checksum digest format|unsupported digest algorithm|invalid checksum digest length",
-        "a link file is empty or damaged (as after a crash or on a full disk); %s, remove that revision or tag"
-        % _SCAN,
+        "a link file is empty or damaged (as after a crash or on a full disk); %s, remove that revision or tag" % _SCAN,
     ),
     (
         r"Path not found: \S*/_layers",
@@ -25,13 +24,11 @@ _CAUSES: t.Tuple[t.Tuple[str, str], ...] = (
     ),
     (
         r"unrecognized manifest schema version 1|schema1|manifest schema v1 unsupported",
-        "the store holds a schema 1 manifest, which 3.x cannot read; delete it by its digest over the API, %s"
-        % _SCAN,
+        "the store holds a schema 1 manifest, which 3.x cannot read; delete it by its digest over the API, %s" % _SCAN,
     ),
     (
         r"unexpected end of JSON input|invalid character|errors verifying manifest|cannot unmarshal",
-        "a manifest in the store is damaged; %s, delete that manifest by its digest and push it again"
-        % _SCAN,
+        "a manifest in the store is damaged; %s, delete that manifest by its digest and push it again" % _SCAN,
     ),
     (
         r"failed to retrieve tags unknown repository name",

@@ -171,9 +171,7 @@ def is_visible(argv: t.Sequence[str], run_id: str) -> bool:
         return False
     if _engine_position(argv) is None:
         return True
-    remote = any(
-        os.environ.get(name, "unix:").split(":", 1)[0] != "unix" for name in ("DOCKER_HOST", "CONTAINER_HOST")
-    )
+    remote = any(os.environ.get(name, "unix:").split(":", 1)[0] != "unix" for name in ("DOCKER_HOST", "CONTAINER_HOST"))
     return not remote and os.geteuid() == 0 and "%s=%s" % (MARKER, run_id) in argv
 
 

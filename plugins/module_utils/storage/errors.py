@@ -15,7 +15,7 @@ class StorageError(Exception):
     MESSAGE is meant for people. DETAILS holds what a program may want to know; a module returns it beside the message.
     """
 
-    def __init__(self, message: str, **details: t.Any) -> None:
+    def __init__(self, message: str, /, **details: t.Any) -> None:
         super().__init__(message)
         self.message = message
         self.details: t.Dict[str, t.Any] = details

@@ -174,9 +174,7 @@ FOLDER_UNREADABLE = _kind(
     "what should be a readable folder is none, and a collection aborts at it",
     "Correct its owner and mode, or move it away %s." % _CLOSED,
 )
-FOLDER_LOOP = _kind(
-    "folder_loop", CRITICAL, "a symbolic link leads back to where it lies", "Remove this link."
-)
+FOLDER_LOOP = _kind("folder_loop", CRITICAL, "a symbolic link leads back to where it lies", "Remove this link.")
 TAGS_MISSING = _kind(
     "tags_missing",
     WARNING,

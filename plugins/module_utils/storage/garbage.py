@@ -78,9 +78,7 @@ class Garbage:
         if not self._tree:
             return
         try:
-            self.young_links += self._is_young(
-                os.stat(layer_link_path(self._tree, repository, digest)).st_mtime
-            )
+            self.young_links += self._is_young(os.stat(layer_link_path(self._tree, repository, digest)).st_mtime)
         except FileNotFoundError:
             self.young_links += 1  # gone meanwhile: nothing that is left to collect
 

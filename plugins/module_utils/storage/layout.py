@@ -27,9 +27,7 @@ def tree_of(storage_root: str) -> str:
     tree = os.path.join(storage_root, TREE)
     if os.path.isdir(tree):
         return tree
-    if os.path.isdir(os.path.join(storage_root, "repositories")) and os.path.isdir(
-        os.path.join(storage_root, "blobs")
-    ):
+    if os.path.isdir(os.path.join(storage_root, "repositories")) and os.path.isdir(os.path.join(storage_root, "blobs")):
         return storage_root
     if os.listdir(storage_root) not in ([], ["docker"], ["lost+found"]):
         raise StoreInvalid(
@@ -42,7 +40,7 @@ def tree_of(storage_root: str) -> str:
 def blob_path(tree: str, digest: str) -> str:
     """The file with the content of DIGEST, which must be a valid digest."""
     algorithm, encoded = digest.split(":", 1)
-    return os.path.join(tree, "blobs", algorithm, encoded[:2], encoded, "data")
+    return "%s/blobs/%s/%s/%s/data" % (tree, algorithm, encoded[:2], encoded)
 
 
 def layer_link_path(tree: str, repository: str, digest: str) -> str:

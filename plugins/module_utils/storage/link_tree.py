@@ -20,8 +20,10 @@ class PlacedLink(t.NamedTuple):
     link: Link
 
 
-def read_links(folder: str) -> t.Iterator[PlacedLink]:
+def read_links(folder: str, deep: bool = False) -> t.Iterator[PlacedLink]:
     """Every file named link below FOLDER, sorted by place, as the collector finds them.
+
+    DEEP: also those below a digest's own folder. Only revisions have any there: the signatures of 2.0 and 2.1.
 
     Raises FileNotFoundError if there is no FOLDER, another OSError if it is none, or cannot be read.
     """
@@ -33,6 +35,7 @@ def read_links(folder: str) -> t.Iterator[PlacedLink]:
             continue
         with os.scandir(algorithm.path) as listing:
             entries = sorted((entry.name, entry.is_dir()) for entry in listing)
+        prefix = algorithm.name + "/"
         descriptor = os.open(algorithm.path, os.O_RDONLY)
         try:
             for name, is_folder in entries:
@@ -41,10 +44,9 @@ def read_links(folder: str) -> t.Iterator[PlacedLink]:
                     continue
                 link = read_link(name + "/link", descriptor)
                 if link:
-                    yield PlacedLink(
-                        "%s/%s/link" % (algorithm.name, name), "%s:%s" % (algorithm.name, name), link
-                    )
-                # Only stores of 2.0 and 2.1 have more in there: signatures.
+                    yield PlacedLink(prefix + name + "/link", algorithm.name + ":" + name, link)
+                if not deep:
+                    continue
                 try:
                     has_more = os.stat(name, dir_fd=descriptor).st_nlink != 2
                 except FileNotFoundError:

@@ -32,15 +32,11 @@ def write_records(path: str, records: t.Iterable[t.Mapping[str, t.Any]]) -> None
     """
     folder = os.path.dirname(os.path.abspath(path))
     # mkstemp creates with mode 0600.
-    descriptor, temporary = tempfile.mkstemp(
-        prefix=".%s." % os.path.basename(path), suffix=".tmp", dir=folder
-    )
+    descriptor, temporary = tempfile.mkstemp(prefix=".%s." % os.path.basename(path), suffix=".tmp", dir=folder)
     try:
         with os.fdopen(descriptor, "wb") as raw:
             # No time and no name in the gzip header: equal records make equal files.
-            with gzip.GzipFile(
-                filename="", mode="wb", compresslevel=_COMPRESSION, fileobj=raw, mtime=0
-            ) as packed:
+            with gzip.GzipFile(filename="", mode="wb", compresslevel=_COMPRESSION, fileobj=raw, mtime=0) as packed:
                 for record in records:
                     packed.write(_line(record))
             raw.flush()
@@ -108,7 +104,6 @@ def _record(line: bytes, path: str, number: int) -> t.Dict[str, t.Any]:
 def _invalid(path: str, number: int, reason: str) -> RecordFileInvalid:
     where = "after record %d" % number if number else "at its start"
     return RecordFileInvalid(
-        "%s is no usable record file: %s, %s. Write it again with the module that made it."
-        % (path, where, reason),
+        "%s is no usable record file: %s, %s. Write it again with the module that made it." % (path, where, reason),
         path=path,
     )

@@ -20,7 +20,10 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     StoredRepository,
     StoredTag,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.blob_table import BlobTable
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.blob_table import (
+    BlobTable,
+    mask_of,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.findings import (
     CHILD_MISSING,
     CONTENT_MISSING,
@@ -172,8 +175,8 @@ class RepositoryScan:
         folder = os.path.join(place, "_manifests", "revisions")
         misplaced: t.Dict[str, t.List[PlacedLink]] = {}
         with self._guarded(contents, folder, found.families):
-            for placed in read_links(os.path.join(self._tree, folder)):
-                path = os.path.join(folder, placed.place)
+            for placed in read_links(os.path.join(self._tree, folder), deep=True):
+                path = folder + "/" + placed.place
                 digest = placed.link.digest
                 if placed.link.problem:
                     contents.broken_links += 1
@@ -194,9 +197,7 @@ class RepositoryScan:
             target = there[0].link.digest if there and digest else digest
             families = found.families
             if not there:
-                families = tuple(
-                    one for one in families if one == FAMILY_2 and self._table.find(digest) in linked
-                )
+                families = tuple(one for one in families if one == FAMILY_2 and self._table.find(digest) in linked)
             if families:
                 path = os.path.join(folder, placed.place)
                 self._take_manifest(contents, digest, target, path, families, linked, used)
@@ -204,9 +205,7 @@ class RepositoryScan:
             loses = bool(contents.manifests or contents.broken_links)
             path = os.path.join(place, "_layers")
             contents.aborts.setdefault(FAMILY_3, path)
-            self._findings.add(
-                Finding(LAYERS_MISSING, path, contents.name, stops=FAMILIES if loses else (FAMILY_3,))
-            )
+            self._findings.add(Finding(LAYERS_MISSING, path, contents.name, stops=FAMILIES if loses else (FAMILY_3,)))
 
     def _take_manifest(
         self,
@@ -225,7 +224,7 @@ class RepositoryScan:
         own = self._table.find(digest)
         if own is not None:
             used.add(own)
-            self._mark(own, families)
+            self._table.mark(own, mask_of(families))
         try:
             content = self._read_manifest(target)
         except Unreadable as error:
@@ -250,6 +249,7 @@ class RepositoryScan:
         for child in content.children:
             contents.parents.setdefault(child, []).append(digest)
         missing = unlinked = ""
+        mask = mask_of(families)
         for reference in content.references:
             blob = self._table.find(reference)
             if blob is None:
@@ -257,7 +257,7 @@ class RepositoryScan:
                     missing = reference or "(no digest)"
                 continue
             used.add(blob)
-            self._mark(blob, families)
+            self._table.mark(blob, mask)
             if not content.children and blob not in linked and reference not in content.foreign:
                 unlinked = reference
         if missing:
@@ -267,8 +267,12 @@ class RepositoryScan:
 
     def _read_manifest(self, digest: str) -> StoredContent:
         try:
-            with open(blob_path(self._tree, digest), "rb") as stream:
-                content = stream.read(MAX_MANIFEST_BYTES + 1)
+            descriptor = os.open(blob_path(self._tree, digest), os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                size = os.fstat(descriptor).st_size
+                content = os.read(descriptor, min(size, MAX_MANIFEST_BYTES) + 1)
+            finally:
+                os.close(descriptor)
         except OSError as error:
             raise Unreadable(error.strerror or "it cannot be read") from error
         if len(content) > MAX_MANIFEST_BYTES:
@@ -303,14 +307,10 @@ class RepositoryScan:
             since = when_untagged(os.path.join(self._tree, tags), contents.tags, untagged)
             for digest in untagged:
                 pushed = contents.manifests[digest].pushed or 0.0
-                contents.manifests[digest] = StoredManifest(
-                    digest, pushed, max(since.get(digest, pushed), pushed)
-                )
+                contents.manifests[digest] = StoredManifest(digest, pushed, max(since.get(digest, pushed), pushed))
 
     @contextlib.contextmanager
-    def _guarded(
-        self, contents: RepositoryContents, place: str, stops: t.Tuple[str, ...]
-    ) -> t.Iterator[None]:
+    def _guarded(self, contents: RepositoryContents, place: str, stops: t.Tuple[str, ...]) -> t.Iterator[None]:
         """Within it, a folder at PLACE that is not there is passed over, and one that cannot be read becomes a finding."""
         try:
             yield
@@ -319,10 +319,6 @@ class RepositoryScan:
         except OSError as error:
             contents.broken_links += 1
             self._note(contents, FOLDER_UNREADABLE, place, stops, error.strerror or "")
-
-    def _mark(self, blob: int, families: t.Tuple[str, ...]) -> None:
-        for family in families:
-            self._table.mark(blob, family)
 
     def _note(
         self, contents: RepositoryContents, kind: Kind, path: str, stops: t.Tuple[str, ...], detail: str = ""

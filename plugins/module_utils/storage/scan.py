@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 from dataclasses import dataclass, field
 
@@ -70,11 +69,7 @@ class StoreScan:
         self._blobs: t.Dict[str, t.Sequence[int]] = {}
 
     def repositories(self) -> t.Iterator[RepositoryContents]:
-        """Scan the store; yield each repository, sorted as the collector walks. Only one is held at a time.
-
-        Raises OSError for a store that cannot be read at all.
-        """
-        os.listdir(os.path.dirname(self.tree))
+        """Scan the store; yield each repository, sorted as the collector walks. Only one is held at a time."""
         # Blobs first: of a store that is written to, a repository never names a blob that came before the table.
         self.table.scan(self.findings)
         walk = RepositoryWalk(self.tree, self.findings)
@@ -90,6 +85,11 @@ class StoreScan:
         for family in FAMILIES:
             if self.table.aborts:
                 self._aborts.setdefault(family, self.table.aborts)
+
+    @property
+    def repository_names(self) -> t.Collection[str]:
+        """The names of the repositories that have been read, emptied ones included."""
+        return self._blobs.keys()
 
     def aborts(self, family: str) -> t.Optional[str]:
         """Where the collector of FAMILY would abort, None if it would not."""

@@ -37,9 +37,7 @@ def write_scan(path: str, scan: Scan) -> None:
     write_scan_of(path, scan.source, scan.scanned_at, scan.repositories.values())
 
 
-def write_scan_of(
-    path: str, source: str, scanned_at: float, repositories: t.Iterable[StoredRepository]
-) -> None:
+def write_scan_of(path: str, source: str, scanned_at: float, repositories: t.Iterable[StoredRepository]) -> None:
     """Write a scan whose REPOSITORIES come one by one, each of which may be forgotten once it is written.
 
     Whatever REPOSITORIES raises leaves PATH as it was. Raises OSError if the file cannot be written.
@@ -125,8 +123,7 @@ class _Reader:
             raise self._invalid("it does not begin as one")
         if record.get("version") != SCAN_VERSION:
             raise self._invalid(
-                "it is of version %.100r and this collection reads version %d"
-                % (record.get("version"), SCAN_VERSION)
+                "it is of version %.100r and this collection reads version %d" % (record.get("version"), SCAN_VERSION)
             )
         source = record.get("source")
         if source not in (FILESYSTEM, GARBAGE_COLLECT):

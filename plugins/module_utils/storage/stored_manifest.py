@@ -64,9 +64,7 @@ def read_stored_manifest(content: bytes) -> StoredContent:
     _strings(document.get("annotations"), dict)
     subject = document.get("subject")
     subject_digest = subject.get("digest") if isinstance(subject, dict) else None
-    is_index = media_type in media_types.INDEX_TYPES or (
-        not media_type and document.get("manifests") is not None
-    )
+    is_index = media_type in media_types.INDEX_TYPES or (not media_type and document.get("manifests") is not None)
     if is_index:
         children = tuple(_descriptor(entry)[0] for entry in _list(document.get("manifests")))
         return StoredContent(2, children, children, frozenset(), _text_or_none(subject_digest))
@@ -94,12 +92,13 @@ def _descriptor(entry: t.Any) -> t.Tuple[str, bool]:
     if entry is None:
         return "", False
     _expect(entry, dict, "a descriptor is no object")
-    _no_other_case(entry, _DESCRIPTOR)
     size = entry.get("size")
-    if size is not None and (
-        not isinstance(size, int) or isinstance(size, bool) or not -(2**63) <= size < 2**63
-    ):
+    if size is not None and (type(size) is not int or not -(2**63) <= size < 2**63):
         raise Unreadable("a descriptor has the size %.50r" % (size,))
+    digest = entry.get("digest")
+    if len(entry) == 3 and size is not None and type(digest) is type(entry.get("mediaType")) is str:
+        return digest, False  # nearly all are of this kind: the three known keys, and no odd one
+    _no_other_case(entry, _DESCRIPTOR)
     for key in ("mediaType", "digest", "artifactType", "data"):
         _optional_text(entry, key)
     _strings(entry.get("urls"), list)

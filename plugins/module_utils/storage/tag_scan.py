@@ -71,9 +71,8 @@ def when_untagged(folder: str, tags: t.Mapping[str, StoredTag], untagged: t.Set[
 def _history(folder: str, current: str) -> t.Dict[str, float]:
     """Digests and push times of a tag's index; empty where it has only ever named CURRENT."""
     found = {}
-    algorithms = ("sha256",) if os.path.isdir(os.path.join(folder, "sha256")) else ("sha512",)
-    for algorithm in algorithms:
-        path = os.path.join(folder, algorithm)
+    for algorithm in ("sha256", "sha512"):
+        path = "%s/%s" % (folder, algorithm)
         try:
             names = os.listdir(path)
         except OSError:
@@ -84,7 +83,9 @@ def _history(folder: str, current: str) -> t.Dict[str, float]:
             digest = "%s:%s" % (algorithm, name)
             try:
                 if is_digest(digest):
-                    found[digest] = os.stat(os.path.join(path, name, "link")).st_mtime
+                    found[digest] = os.stat("%s/%s/link" % (path, name)).st_mtime
             except OSError:
                 continue
+        if names:
+            break
     return found

@@ -52,25 +52,19 @@ class MadeStore:
         self.link(os.path.join(self.repository(name), "_layers"), digest, at)
         return digest
 
-    def image(
-        self, name, tag=None, layers=1, at=None, subject=None, media_type=media_types.OCI_MANIFEST, foreign=()
-    ):
+    def image(self, name, tag=None, layers=1, at=None, subject=None, media_type=media_types.OCI_MANIFEST, foreign=()):
         """Push an image: LAYERS is a number of new layers, or their contents or digests. Returns the manifest's digest."""
         contents = [self.unique() for _unused in range(layers)] if isinstance(layers, int) else layers
         digests = [
             self._mount(name, content, at) if isinstance(content, str) else self.layer(name, content, at)
             for content in contents
         ]
-        config = self.layer(
-            name, json.dumps({"created": "2020-01-01T00:00:00Z", "n": self._next()}).encode(), at
-        )
+        config = self.layer(name, json.dumps({"created": "2020-01-01T00:00:00Z", "n": self._next()}).encode(), at)
         manifest = {
             "schemaVersion": 2,
             "mediaType": media_type,
             "config": self._descriptor(config, media_types.OCI_CONFIG),
-            "layers": [
-                self._descriptor(digest, "application/vnd.oci.image.layer.v1.tar+gzip") for digest in digests
-            ]
+            "layers": [self._descriptor(digest, "application/vnd.oci.image.layer.v1.tar+gzip") for digest in digests]
             + [
                 {
                     "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
@@ -157,9 +151,7 @@ class MadeStore:
                 if stream.read() == digest:
                     self.remove(os.path.join(tags, tag))
 
-    def upload(
-        self, name, started="2020-01-01T00:00:00Z", uuid="0f5bd2d1-8f9e-4e6c-9c1f-6f7a0f6c6c01", data=b"part"
-    ):
+    def upload(self, name, started="2020-01-01T00:00:00Z", uuid="0f5bd2d1-8f9e-4e6c-9c1f-6f7a0f6c6c01", data=b"part"):
         """Begin an upload and leave it."""
         folder = os.path.join(self.repository(name), "_uploads", uuid)
         self._write(os.path.join(folder, "data"), data)

@@ -122,9 +122,7 @@ def test_a_failure_says_what_to_do(program, said, remedy):
 
 @pytest.mark.parametrize("where", ["repositories", "repositories\n"])
 def test_an_empty_store_is_told_from_a_broken_one(program, where):
-    said = (
-        "failed to garbage collect: failed to mark: filesystem: Path not found: /docker/registry/v2/" + where
-    )
+    said = "failed to garbage collect: failed to mark: filesystem: Path not found: /docker/registry/v2/" + where
     path = program("printf '%s' >&2; exit 1" % said.replace("\n", "\\n"))
     with pytest.raises(StoreEmpty):
         collect(path)
@@ -169,12 +167,8 @@ def gone(pid_file):
 
 def test_a_time_out_ends_the_collector_and_its_children(program, tmp_path, monkeypatch):
     monkeypatch.setattr(collector_process, "_PATIENCE", 0.5)
-    path = program(
-        "sleep 300 & echo $! > '%s/child'; echo $$ > '%s/self'; echo a; wait" % (tmp_path, tmp_path)
-    )
-    with pytest.raises(
-        CollectorTimedOut, match="longer than 1 s. It has been ended. Raise timeout"
-    ) as caught:
+    path = program("sleep 300 & echo $! > '%s/child'; echo $$ > '%s/self'; echo a; wait" % (tmp_path, tmp_path))
+    with pytest.raises(CollectorTimedOut, match="longer than 1 s. It has been ended. Raise timeout") as caught:
         collect(path, timeout=1)
     assert caught.value.details["collector_ended"] is True
     assert gone(tmp_path / "child")
@@ -233,9 +227,7 @@ def test_ending_the_module_ends_the_collector(program, tmp_path, signum):
         "for line in CollectorProcess([%r], 'run').lines(): print(line, flush=True)"
         % (sys.path, collector_process.__name__, path)
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as module:
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as module:
         assert module.stdout.readline() == b"started\n"
         assert module.stdout.readline() == b"b'a'\n"
         module.send_signal(signum)

@@ -60,7 +60,11 @@ STOPS_THE_RUN = (Unsupported, ConnectionFailed, DeadlineExceeded, RateLimited)
 
 
 class Applier:
-    """Carries out one plan on what was looked at. RUN names this run; PROGRESS is told of each repository that is done."""
+    """Carries out one plan on what was looked at.
+
+    RUN names this run; PROGRESS is told of each repository that is done. TORN: (repository, digest) of manifests that are wanted
+    out of indexes that stay.
+    """
 
     def __init__(
         self,
@@ -71,6 +75,7 @@ class Applier:
         journal: t.Optional[JournalWriter] = None,
         strategy: str = AUTO,
         progress: t.Optional[Progress] = None,
+        torn: t.AbstractSet[t.Tuple[str, str]] = frozenset(),
     ) -> None:
         self._client = client
         self._bodies = looked.bodies
@@ -80,6 +85,7 @@ class Applier:
         self._journal = journal
         self._forced = strategy
         self._progress = progress
+        self._torn = torn
         self._stopped = ""
 
     def apply(self, plan: Plan) -> Outcome:
@@ -138,7 +144,8 @@ class Applier:
     def _confirm(self, plan: RepositoryPlan, seen: Repository, outcome: RepositoryOutcome) -> RepositoryPlan:
         reported = {drift.name for drift in outcome.drifted}
         going = {tag.name for tag in plan.doomed_tags} - reported
-        confirmed = confirm(plan, refresh(self._client, seen, going))
+        torn = {digest for name, digest in self._torn if name == plan.name}
+        confirmed = confirm(plan, refresh(self._client, seen, going), torn)
         outcome.drifted.extend(
             Drift(plan.name, moved.name, moved.reason) for moved in confirmed.moved if moved.name not in reported
         )

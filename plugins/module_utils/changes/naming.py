@@ -99,14 +99,15 @@ def _carry_out(
     if check or guard is not None or result.named.refusals or plan.is_noop:
         return result
     run = uuid.uuid4().hex[:12]
+    torn = result.named.torn
     if not backup_dir:
-        result.outcome = Applier(client, looked, run, abilities, strategy=strategy).apply(plan)
+        result.outcome = Applier(client, looked, run, abilities, strategy=strategy, torn=torn).apply(plan)
         return result
     journal = JournalWriter.create(backup_dir, run, client.connection.url, plan.identity, now)
     try:
         result.backup_file = journal.path
         plan, unsaved = back_up(client, looked, plan, journal)
-        result.outcome = Applier(client, looked, run, abilities, journal, strategy).apply(plan)
+        result.outcome = Applier(client, looked, run, abilities, journal, strategy, torn=torn).apply(plan)
         result.outcome.unsaved = unsaved
         if not (result.outcome.interrupted or result.outcome.errors):
             journal.finished(run)

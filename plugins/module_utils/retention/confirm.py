@@ -36,12 +36,13 @@ class Confirmed:
     moved: t.Tuple[Moved, ...] = ()
 
 
-def confirm(plan: RepositoryPlan, now: Repository) -> Confirmed:
+def confirm(plan: RepositoryPlan, now: Repository, torn: t.AbstractSet[str] = frozenset()) -> Confirmed:
     """Reduce PLAN to what the repository as it is NOW still allows.
 
     A doomed tag that names something else by now stays. A doomed manifest that any tag that stays needs by now, directly, as
     a child, or as what such a manifest refers to, stays, and with it what refers to it; a doomed tag on it goes alone. NOW must hold every manifest that its
-    staying tags lead to; where one was not read, the whole repository is left alone.
+    staying tags lead to; where one was not read, the whole repository is left alone. TORN: manifests that are to be torn out of
+    indexes that stay, on request: only a tag saves them.
     """
     current = {tag.name: tag for tag in now.tags}
     moved = []
@@ -62,7 +63,7 @@ def confirm(plan: RepositoryPlan, now: Repository) -> Confirmed:
             going.add(tag.name)
     roots = {tag.digest for tag in now.tags if tag.name not in going and tag.digest}
     roots.update(manifest.digest for manifest in plan.manifests if manifest.action == KEEP)
-    needed, unread = _closure(roots, now)
+    needed, unread = _closure(roots, now, torn)
     doomed = plan.doomed_manifests
     if unread and doomed:
         reason = "%s was pushed meanwhile and cannot be read, so what it needs is unknown" % sorted(unread)[0]
@@ -85,8 +86,10 @@ def _kept(tag: PlannedTag, reason: str) -> PlannedTag:
     return replace(tag, action=KEEP, reason="drifted: " + reason)
 
 
-def _closure(roots: t.Set[str], now: Repository) -> t.Tuple[t.Set[str], t.Set[str]]:
-    """Everything that ROOTS reach through children, and those of them whose content is unknown (a missing child is known)."""
+def _closure(
+    roots: t.Set[str], now: Repository, torn: t.AbstractSet[str]
+) -> t.Tuple[t.Set[str], t.Set[str]]:
+    """Everything that ROOTS reach through children that are not TORN out, and those of them whose content is unknown (a missing child is known)."""
     needed: t.Set[str] = set()
     unread: t.Set[str] = set()
     waiting = list(roots)
@@ -99,7 +102,7 @@ def _closure(roots: t.Set[str], now: Repository) -> t.Tuple[t.Set[str], t.Set[st
         if manifest is None:
             unread.add(digest)
         else:
-            waiting.extend(child.digest for child in manifest.children)
+            waiting.extend(child.digest for child in manifest.children if child.digest not in torn)
     return needed, unread
 
 

@@ -23,6 +23,9 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository, Snapshot
 
 
+NAMED = "named"
+
+
 @dataclass(frozen=True)
 class Refusal:
     """A named reference that must not be deleted like this: REASON says why and which option would allow it."""
@@ -33,11 +36,16 @@ class Refusal:
 
 @dataclass(frozen=True)
 class NamedPlan:
-    """What naming REFERENCES comes to. ABSENT: they name nothing in the registry, which is what was wanted."""
+    """What naming REFERENCES comes to.
+
+    ABSENT: they name nothing in the registry, which is what was wanted. TORN: (repository, digest) of manifests that are wanted
+    out of indexes that stay.
+    """
 
     plan: Plan
     refusals: t.Tuple[Refusal, ...] = ()
     absent: t.Tuple[str, ...] = ()
+    torn: t.FrozenSet[t.Tuple[str, str]] = frozenset()
 
 
 def plan_deletion(
@@ -59,7 +67,12 @@ def plan_deletion(
         plans.append(result[0])
         refusals.extend(result[1])
         absent.extend(result[2])
-    return NamedPlan(Plan(snapshot.taken_at, tuple(plans)), tuple(refusals), tuple(absent))
+    torn = frozenset(
+        (plan.name, manifest.digest) for plan in plans for manifest in plan.doomed_manifests if manifest.reason == NAMED
+    )
+    return NamedPlan(
+        Plan(snapshot.taken_at, tuple(plans)), tuple(refusals), tuple(absent), torn if index_child else frozenset()
+    )
 
 
 def plan_untagging(snapshot: Snapshot, references: t.Sequence[Reference]) -> NamedPlan:
@@ -75,7 +88,7 @@ def plan_untagging(snapshot: Snapshot, references: t.Sequence[Reference]) -> Nam
         present = {tag.name for tag in repository.tags}
         absent.extend(str(reference) for reference in named if reference.tag not in present)
         tags = tuple(
-            PlannedTag(tag.name, tag.digest, UNTAG, "named", pushed=tag.pushed)
+            PlannedTag(tag.name, tag.digest, UNTAG, NAMED, pushed=tag.pushed)
             if tag.name in wanted
             else PlannedTag(tag.name, tag.digest, KEEP, "not named", pushed=tag.pushed)
             for tag in repository.tags
@@ -117,13 +130,13 @@ def _delete_named(
     for digest, reference in digests.items():
         refusals.extend(_refuse(repository, digest, reference, named_tags, going, shared_tags, index_child))
     tags = tuple(
-        PlannedTag(tag.name, tag.digest, DELETE, "named" if tag.name in named_tags else "on a named manifest", pushed=tag.pushed)
+        PlannedTag(tag.name, tag.digest, DELETE, NAMED if tag.name in named_tags else "on a named manifest", pushed=tag.pushed)
         if tag.digest in going
         else PlannedTag(tag.name, tag.digest, KEEP, "not named", pushed=tag.pushed)
         for tag in repository.tags
     )
     manifests = [
-        _planned(repository.manifests[digest], DELETE, "named" if digest in digests else "child of a deleted index only")
+        _planned(repository.manifests[digest], DELETE, NAMED if digest in digests else "child of a deleted index only")
         for digest in _index_first(repository, doomed)
     ]
     manifests += [

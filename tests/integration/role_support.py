@@ -66,7 +66,9 @@ COLLECTOR = """\
 case "$*" in
 *--version* | *--dry-run*) ;;
 garbage-collect*)
+    touch "{home}/collecting"
     while [ -e "{home}/hold-collector" ]; do sleep 0.2; done
+    if [ -e "{home}/break-restarts" ]; then touch "{home}/fail-restarts"; fi
     if [ -e "{home}/fail-collector" ]; then echo "the disk said no" >&2; exit 1; fi ;;
 esac
 exec "{program}" "$@"
@@ -82,9 +84,10 @@ def free_port() -> int:
 class Operated:
     """One registry on loopback, controlled by scripts in its own directory."""
 
-    def __init__(self, home: Path, program: Path) -> None:
+    def __init__(self, home: Path, program: Path, environment: dict[str, str] | None = None) -> None:
         self.home = home
         self.program = program
+        self.environment = environment or {}
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.config = home / "config.yml"
@@ -99,7 +102,8 @@ class Operated:
         self.start()
 
     def start(self) -> None:
-        subprocess.run([self.home / "start", self.home, self.program], check=True)
+        command = [self.home / "start", self.home, self.program]
+        subprocess.run(command, check=True, env={**os.environ, **self.environment})
         self.wait()
 
     def wait(self) -> None:
@@ -254,11 +258,24 @@ class Site:
         return dict(
             kept,
             ANSIBLE_NOCOLOR="1",
+            ANSIBLE_PIPELINING="1",
             ANSIBLE_LOCALHOST_WARNING="false",
             ANSIBLE_INVENTORY_UNPARSED_WARNING="false",
             ANSIBLE_HOME=str(self.home / "ansible"),
             ANSIBLE_DEPRECATION_WARNINGS="true",
         )
+
+    def begin(self, playbook: str, *options: str, **settings: object) -> subprocess.Popen:
+        """Start a run and leave it running, in a process group of its own; what it prints goes to a file."""
+        with open(self.home / "background.log", "w", encoding="utf-8") as log:
+            return subprocess.Popen(
+                self.command(playbook, *options, **settings),
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
     def play(self, playbook: str, *options: str, **settings: object) -> Play:
         """Run to the end and return what happened; the role's tasks are in no way timed."""

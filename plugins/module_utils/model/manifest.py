@@ -73,7 +73,9 @@ class Manifest:
     @property
     def has_image_config(self) -> bool:
         """Whether its config is an image's config, which may tell creation time, platform and labels."""
-        return self.config_descriptor is not None and self.config_descriptor.media_type in media_types.IMAGE_CONFIG_TYPES
+        return (
+            self.config_descriptor is not None and self.config_descriptor.media_type in media_types.IMAGE_CONFIG_TYPES
+        )
 
 
 def parse_manifest(body: bytes, media_type: str, digest: str) -> Manifest:

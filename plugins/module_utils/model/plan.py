@@ -134,7 +134,8 @@ class Plan:
             [
                 repository.name,
                 sorted(
-                    [tag.name, tag.digest or "", tag.action] for tag in repository.doomed_tags + repository.stranded_tags
+                    [tag.name, tag.digest or "", tag.action]
+                    for tag in repository.doomed_tags + repository.stranded_tags
                 ),
                 [manifest.digest for manifest in repository.doomed_manifests],
             ]

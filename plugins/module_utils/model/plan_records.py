@@ -228,9 +228,7 @@ class _Reader:
     def finish(self) -> Plan:
         """The plan, once all records are taken."""
         if self.header is None or self.ended is None:
-            raise PlanInvalid(
-                "the plan is incomplete: its %s is missing" % ("end" if self.header else "header")
-            )
+            raise PlanInvalid("the plan is incomplete: its %s is missing" % ("end" if self.header else "header"))
         plan = Plan(
             self.header["taken_at"],
             tuple(self.repositories),
@@ -239,13 +237,9 @@ class _Reader:
             self.header["bytes_freed"],
         )
         if self.ended != _counts(plan):
-            raise PlanInvalid(
-                "the plan is incomplete: it says to have %s, it has %s" % (self.ended, _counts(plan))
-            )
+            raise PlanInvalid("the plan is incomplete: it says to have %s, it has %s" % (self.ended, _counts(plan)))
         if self.header["identity"] != plan.identity:
-            raise PlanInvalid(
-                "the plan has been altered: what it would do does not have the identity that it names"
-            )
+            raise PlanInvalid("the plan has been altered: what it would do does not have the identity that it names")
         return plan
 
     def _take_inner(self, kind: str, fields: t.Dict[str, t.Any]) -> None:

@@ -52,7 +52,8 @@ def require_tag(text: str) -> str:
     """Return TEXT, or raise ReferenceInvalid with what a tag may hold."""
     if not is_tag(text):
         raise ReferenceInvalid(
-            "%r is not a tag: letters, digits, '_', '.' and '-', not starting with '.' or '-', at most 128 characters" % text
+            "%r is not a tag: letters, digits, '_', '.' and '-', not starting with '.' or '-', at most 128 characters"
+            % text
         )
     return text
 
@@ -94,7 +95,9 @@ class Reference:
             return cls(require_repository(repository), digest=require_digest(digest))
         repository, colon, tag = text.rpartition(":")
         if not colon:
-            raise ReferenceInvalid("%r names no tag and no digest: write repository:tag or repository@sha256:..." % text)
+            raise ReferenceInvalid(
+                "%r names no tag and no digest: write repository:tag or repository@sha256:..." % text
+            )
         return cls(require_repository(repository), tag=require_tag(tag))
 
     @property

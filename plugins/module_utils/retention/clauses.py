@@ -98,9 +98,7 @@ def judge(policy: Policy, tags: t.Sequence[Tag], facts: Facts) -> t.Dict[str, Ve
     standings = _standings(policy, tags, facts) if policy.keep_newest is not None else {}
     verdicts = {}
     for tag in tags:
-        says = [
-            saying for saying in _sayings(policy, tag, facts, standings.get(tag.name)) if saying is not None
-        ]
+        says = [saying for saying in _sayings(policy, tag, facts, standings.get(tag.name)) if saying is not None]
         verdict = _verdict(policy, says)
         if verdict.keep:
             why = next(words for keeps, words in says if keeps)
@@ -113,9 +111,7 @@ def judge(policy: Policy, tags: t.Sequence[Tag], facts: Facts) -> t.Dict[str, Ve
 def judge_untagged(policy: Policy, digest: str, since: t.Optional[float], facts: Facts) -> Verdict:
     """A verdict for the untagged DIGEST, SINCE when it has been untagged (None: unknown, so it is kept)."""
     if policy.keep_all or policy.delete_all:
-        return _verdict(
-            policy, [(policy.keep_all, "untagged, %s: all" % ("keep" if policy.keep_all else "delete"))]
-        )
+        return _verdict(policy, [(policy.keep_all, "untagged, %s: all" % ("keep" if policy.keep_all else "delete"))])
     says = []
     if policy.keep_younger_than is not None:
         limit = policy.keep_younger_than
@@ -139,9 +135,7 @@ def _verdict(policy: Policy, says: t.Sequence[_Saying]) -> Verdict:
     for keeps, words in says:
         if keeps:
             return Verdict(True, reasons.kept(policy.name, words), policy.name)
-    return Verdict(
-        False, reasons.deleted(policy.name, ", ".join(words for _keeps, words in says)), policy.name
-    )
+    return Verdict(False, reasons.deleted(policy.name, ", ".join(words for _keeps, words in says)), policy.name)
 
 
 def _sayings(
@@ -154,9 +148,7 @@ def _sayings(
     if standing is not None:
         yield _newest(standing, policy.keep_newest or 1)
     if policy.keep_younger_than is not None:
-        yield _younger(
-            policy.keep_younger_than.seconds, policy.keep_younger_than.text, facts.born(tag), facts.now
-        )
+        yield _younger(policy.keep_younger_than.seconds, policy.keep_younger_than.text, facts.born(tag), facts.now)
     if policy.keep_at_least_version is not None:
         wanted, bound = policy.keep_at_least_version
         key = parse_version(tag.name)
@@ -247,8 +239,7 @@ def _order_keys(policy: Policy, tags: t.Sequence[Tag], facts: Facts) -> t.Dict[s
         return {tag.name: natural_key(tag.name) for tag in tags}
     if policy.order_by == CREATED:
         return {
-            tag.name: _or_words(facts.created.get(tag.digest or ""), "its creation date is unknown")
-            for tag in tags
+            tag.name: _or_words(facts.created.get(tag.digest or ""), "its creation date is unknown") for tag in tags
         }
     if policy.order_by == PUSHED:
         return _push_keys(tags, facts)

@@ -54,9 +54,7 @@ def close(graph: Graph, intent: Intent) -> Outcome:
     stays = {
         tag
         for tag in going
-        if any(
-            subject in graph.manifests and subject not in doomed for subject in graph.companions.get(tag, ())
-        )
+        if any(subject in graph.manifests and subject not in doomed for subject in graph.companions.get(tag, ()))
     }
     return Outcome(frozenset(going - stays), frozenset(doomed), causes)
 

@@ -86,9 +86,7 @@ def _kept(tag: PlannedTag, reason: str) -> PlannedTag:
     return replace(tag, action=KEEP, reason="drifted: " + reason)
 
 
-def _closure(
-    roots: t.Set[str], now: Repository, torn: t.AbstractSet[str]
-) -> t.Tuple[t.Set[str], t.Set[str]]:
+def _closure(roots: t.Set[str], now: Repository, torn: t.AbstractSet[str]) -> t.Tuple[t.Set[str], t.Set[str]]:
     """Everything that ROOTS reach through children that are not TORN out, and those of them whose content is unknown (a missing child is known)."""
     needed: t.Set[str] = set()
     unread: t.Set[str] = set()

@@ -76,9 +76,7 @@ def _left_alone(repository: Repository, problem: str) -> RepositoryPlan:
         tag.name: PlannedTag(tag.name, tag.digest, KEEP, reason, pushed=tag.pushed, parked=tag.parked)
         for tag in sorted(repository.tags, key=lambda tag: (tag.name, tag.digest or ""))
     }
-    manifests = [
-        _planned(manifest, KEEP, reason) for _digest, manifest in sorted(repository.manifests.items())
-    ]
+    manifests = [_planned(manifest, KEEP, reason) for _digest, manifest in sorted(repository.manifests.items())]
     return RepositoryPlan(repository.name, tuple(tags.values()), tuple(manifests), problem)
 
 
@@ -110,18 +108,14 @@ class _Telling:
                 manifests.append(_planned(graph.manifests[digest], KEEP, self._kept_reason(digest)))
         plan = RepositoryPlan(repository.name, tuple(tags), tuple(manifests), untagged=self._untagged())
         orphans = sorted(self.verdicts.orphans - self.outcome.going - self.outcome.doomed)
-        return Decided(
-            plan, self.verdicts.facts.oddities, tuple(self._full_name(orphan) for orphan in orphans)
-        )
+        return Decided(plan, self.verdicts.facts.oddities, tuple(self._full_name(orphan) for orphan in orphans))
 
     def _untagged(self) -> t.Optional[int]:
         graph = self.graph
         if graph.repository.revisions is None:
             return None
         followers = sum(
-            1
-            for digest in graph.followers
-            if not self._kept_subject((graph.manifests[digest].subject or "",))
+            1 for digest in graph.followers if not self._kept_subject((graph.manifests[digest].subject or "",))
         )
         return len(graph.loose) + followers
 
@@ -138,9 +132,7 @@ class _Telling:
             stays = tag.digest in self.graph.manifests and tag.digest not in self.outcome.doomed
             action = UNTAG if stays else DELETE
             reason = reasons.untagged(reason, self._kept_reason(tag.digest or "")) if stays else reason
-        return PlannedTag(
-            tag.name, tag.digest, action, reason, verdict.policy, created, tag.pushed, tag.parked
-        )
+        return PlannedTag(tag.name, tag.digest, action, reason, verdict.policy, created, tag.pushed, tag.parked)
 
     def _tag_verdict(self, tag: Tag) -> Verdict:
         graph = self.graph
@@ -221,9 +213,7 @@ class _Telling:
         if digest in graph.inner:
             for parent in graph.parents.get(digest, ()):
                 if parent in self.outcome.doomed:
-                    return "deleted: child of %s, which goes, and nothing kept needs it" % reasons.short(
-                        parent
-                    )
+                    return "deleted: child of %s, which goes, and nothing kept needs it" % reasons.short(parent)
         if digest in graph.followers:
             subject = graph.manifests[digest].subject or ""
             if digest in self.verdicts.removed:

@@ -25,9 +25,7 @@ class Governed:
     uncertain: bool = False
 
 
-def governing_tag(
-    candidates: t.Sequence[Policy], graph: Graph, tag: str, digest: str
-) -> t.Optional[Governed]:
+def governing_tag(candidates: t.Sequence[Policy], graph: Graph, tag: str, digest: str) -> t.Optional[Governed]:
     """What governs TAG on DIGEST, among CANDIDATES (policies for tags of this repository, in their order)."""
     for policy in candidates:
         if policy.tags is None or policy.tags.matches(tag):

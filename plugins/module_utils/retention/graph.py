@@ -130,11 +130,7 @@ def find_problem(repository: Repository) -> str:
         if tag.name in names:
             return "tag %s is listed twice" % tag.name
         names.add(tag.name)
-        if (
-            tag.digest is not None
-            and tag.digest not in manifests
-            and not (tag.parked and tag.digest in missing)
-        ):
+        if tag.digest is not None and tag.digest not in manifests and not (tag.parked and tag.digest in missing):
             return "tag %s: its manifest %s was not read" % (tag.name, tag.digest)
     for digest in sorted(manifests):
         if manifests[digest].digest != digest:

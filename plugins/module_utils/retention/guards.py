@@ -21,12 +21,6 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.retent
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.options import Options
 
-_DISABLED = {
-    "disabled": "the registry refuses deletions: storage.delete.enabled is not true in its configuration",
-    "read_only": "the registry is read-only (storage.maintenance.readonly)",
-    "proxy": "the registry is a pull-through cache, which refuses deletions",
-}
-
 
 @dataclass(frozen=True)
 class Count:
@@ -97,12 +91,6 @@ def guard_run(plans: t.Sequence[RepositoryPlan], options: Options) -> t.Tuple[Gu
     percent = limits.max_delete_percent
     if percent is not None and total.going * 100 > percent * total.live:
         guards.append(_percent("max_delete_percent", percent, total, ""))
-    if (
-        options.delete_ability in _DISABLED
-        and not options.enables_delete
-        and not all(plan.is_noop for plan in plans)
-    ):
-        guards.append(Guard("delete_enabled", _DISABLED[options.delete_ability], True))
     return tuple(guards)
 
 

@@ -130,7 +130,9 @@ def _delete_named(
     for digest, reference in digests.items():
         refusals.extend(_refuse(repository, digest, reference, named_tags, going, shared_tags, index_child))
     tags = tuple(
-        PlannedTag(tag.name, tag.digest, DELETE, NAMED if tag.name in named_tags else "on a named manifest", pushed=tag.pushed)
+        PlannedTag(
+            tag.name, tag.digest, DELETE, NAMED if tag.name in named_tags else "on a named manifest", pushed=tag.pushed
+        )
         if tag.digest in going
         else PlannedTag(tag.name, tag.digest, KEEP, "not named", pushed=tag.pushed)
         for tag in repository.tags

@@ -35,23 +35,15 @@ def gather_warnings(
     warnings: t.List[str] = []
     for policy in policies.policies:
         warnings.extend(_unmatched(policy, repositories))
-        if (
-            policy.keep_all
-            and not policy.untagged
-            and not _governs_any(policy, [entry.plan for entry in decided])
-        ):
-            warnings.append(
-                'policy "%s" keeps all that it governs, and governs nothing in this run' % policy.name
-            )
+        if policy.keep_all and not policy.untagged and not _governs_any(policy, [entry.plan for entry in decided]):
+            warnings.append('policy "%s" keeps all that it governs, and governs nothing in this run' % policy.name)
         for what, text in _ODDITIES.items():
             tags = [tag for entry in decided for tag in entry.oddities.get((policy.name, what), ())]
             if tags:
                 warnings.append(text % (policy.name, _count(len(tags)), _examples(tags)))
     by_name = {repository.name: {tag.name for tag in repository.tags} for repository in repositories}
     unknown = sorted(
-        "%s:%s" % (name, tag)
-        for name, tag in policies.protected.tags
-        if name in by_name and tag not in by_name[name]
+        "%s:%s" % (name, tag) for name, tag in policies.protected.tags if name in by_name and tag not in by_name[name]
     )
     if unknown:
         warnings.append("protected names tags that do not exist: %s" % _examples(unknown))

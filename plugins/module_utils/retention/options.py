@@ -30,14 +30,9 @@ class Pulls:
 
 @dataclass(frozen=True)
 class Options:
-    """DELETE_ABILITY is what a probe said: enabled, disabled, read_only, proxy or unknown.
-
-    ENABLES_DELETE: this run would enable it.
-    """
+    """GUARDS limit the plan; dangling tags and orphans go only where asked; PULLS: None where nobody recorded any."""
 
     guards: Guards = field(default_factory=Guards)
     remove_dangling_tags: bool = False
     remove_orphans: bool = False
     pulls: t.Optional[Pulls] = None
-    delete_ability: str = "unknown"
-    enables_delete: bool = False

@@ -31,9 +31,7 @@ class Place:
 def natural_key(text: str) -> NaturalKey:
     """A key that orders numbers within names by value: build-9 before build-10, and digits before letters."""
     pieces = _DIGITS.split(text)
-    return tuple(
-        (0, int(piece), "") if index % 2 else (1, 0, piece) for index, piece in enumerate(pieces) if piece
-    )
+    return tuple((0, int(piece), "") if index % 2 else (1, 0, piece) for index, piece in enumerate(pieces) if piece)
 
 
 def rank(images: t.Mapping[str, t.Any], count: int) -> t.Dict[str, Place]:

@@ -84,9 +84,7 @@ def compile_regex(text: str, given: t.Any = None) -> t.Pattern[str]:
     if not text:
         raise PatternInvalid(given, "the regular expression is empty")
     if len(text) > MAX_PATTERN_LENGTH:
-        raise PatternInvalid(
-            given, "it has %d characters, a pattern has at most %d" % (len(text), MAX_PATTERN_LENGTH)
-        )
+        raise PatternInvalid(given, "it has %d characters, a pattern has at most %d" % (len(text), MAX_PATTERN_LENGTH))
     try:
         return re.compile(text)
     except (re.error, RecursionError, OverflowError) as error:
@@ -100,9 +98,7 @@ def _compile(text: str, given: str) -> Pattern:
     if not text:
         raise PatternInvalid(given, "the pattern is empty")
     if len(text) > MAX_PATTERN_LENGTH:
-        raise PatternInvalid(
-            given, "it has %d characters, a pattern has at most %d" % (len(text), MAX_PATTERN_LENGTH)
-        )
+        raise PatternInvalid(given, "it has %d characters, a pattern has at most %d" % (len(text), MAX_PATTERN_LENGTH))
     odd = _NEVER_IN_A_NAME.search(text)
     if odd:
         raise PatternInvalid(

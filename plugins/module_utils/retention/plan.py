@@ -64,9 +64,7 @@ def make_plan(snapshot: Snapshot, policies: Policies, options: Options = _DEFAUL
     refuse_without_pulls(policies, options)
     repositories = sorted(snapshot.repositories, key=lambda repository: repository.name)
     decided = [decide(repository, policies, options, snapshot.taken_at) for repository in repositories]
-    measured = measure(
-        [entry.plan for entry in decided], {repository.name: repository for repository in repositories}
-    )
+    measured = measure([entry.plan for entry in decided], {repository.name: repository for repository in repositories})
     plans = tuple(guard_repository(plan, options) for plan in measured.repositories)
     return Plan(
         taken_at=snapshot.taken_at,

@@ -82,9 +82,7 @@ def compile_policies(raw: t.Any, protected: t.Any = None) -> Policies:
     arguments.
     """
     if not isinstance(raw, (list, tuple)):
-        raise PolicyInvalid(
-            "policies: %s: this must be a list of policies" % shown(raw), key="policies", value=raw
-        )
+        raise PolicyInvalid("policies: %s: this must be a list of policies" % shown(raw), key="policies", value=raw)
     policies: t.List[Policy] = []
     for number, entry in enumerate(raw, 1):
         policy = _compile(entry, number)
@@ -104,17 +102,13 @@ def _compile(entry: t.Any, number: int) -> Policy:
     for key, value in entry.items():
         check = _CHECKS.get(key) if isinstance(key, str) else None
         if check is None:
-            raise PolicyInvalid(
-                "there is no such key%s" % _hint(key), policy=name, key=shown(key), value=value
-            )
+            raise PolicyInvalid("there is no such key%s" % _hint(key), policy=name, key=shown(key), value=value)
         try:
             values[key] = check(value)
         except ValueRefused as error:
             raise PolicyInvalid(str(error), policy=name, key=key, value=error.value) from error
     if len(values.get("name", "")) > MAX_NAME_LENGTH:
-        raise PolicyInvalid(
-            "a name has at most %d characters" % MAX_NAME_LENGTH, policy=name, key="name", value=given
-        )
+        raise PolicyInvalid("a name has at most %d characters" % MAX_NAME_LENGTH, policy=name, key="name", value=given)
     values["name"] = name
     _check_contradictions(name, values, entry)
     if values.get("untagged") and not values.get("keep") and not values.get("delete"):
@@ -124,9 +118,7 @@ def _compile(entry: t.Any, number: int) -> Policy:
 
 def _check_contradictions(name: str, values: t.Mapping[str, t.Any], entry: t.Mapping[str, t.Any]) -> None:
     def refuse(key: str, why: str) -> PolicyInvalid:
-        return PolicyInvalid(
-            "%s: %s" % (shown(entry.get(key)), why), policy=name, key=key, value=entry.get(key)
-        )
+        return PolicyInvalid("%s: %s" % (shown(entry.get(key)), why), policy=name, key=key, value=entry.get(key))
 
     untagged = values.get("untagged", False)
     for whole, other in (("keep", "delete"), ("delete", "keep")):
@@ -162,8 +154,7 @@ def _check_place(policy: Policy, before: t.Sequence[Policy]) -> None:
     for other in before:
         if other.name == policy.name:
             raise PolicyInvalid(
-                "%s: another policy has this name; names are how reasons tell policies apart"
-                % shown(policy.name),
+                "%s: another policy has this name; names are how reasons tell policies apart" % shown(policy.name),
                 policy=policy.name,
                 key="name",
                 value=policy.name,

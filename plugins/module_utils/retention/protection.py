@@ -58,8 +58,7 @@ def parse_protected(entries: t.Iterable[str]) -> Protected:
         last, colon, tag = last.partition(":")
         if not at and not colon:
             raise ReferenceInvalid(
-                "%r names no tag and no digest: write repository:tag, repository@sha256:... or sha256:..."
-                % entry
+                "%r names no tag and no digest: write repository:tag, repository@sha256:... or sha256:..." % entry
             )
         for repository in _readings(head + slash + last):
             if colon:

@@ -69,9 +69,7 @@ def bytes_freed(measured: Measured, plans: t.Sequence[RepositoryPlan]) -> int:
     return sum(size for digest, size in going.items() if digest in measured.free and digest not in held)
 
 
-def _manifests(
-    plan: RepositoryPlan, repositories: t.Mapping[str, Repository], doomed: bool
-) -> t.Iterator[Manifest]:
+def _manifests(plan: RepositoryPlan, repositories: t.Mapping[str, Repository], doomed: bool) -> t.Iterator[Manifest]:
     read = repositories[plan.name].manifests
     for manifest in plan.manifests:
         if (manifest.action == DELETE) == doomed:

@@ -70,9 +70,7 @@ def text(value: t.Any) -> str:
     if value is None:
         raise ValueRefused(value, "there is no value; leave the key out, or give it one")
     if isinstance(value, (bool, int, float, datetime.date)):
-        raise ValueRefused(
-            value, "this is %s, not a text; quote it (an unquoted 1.10 is read as 1.1)" % _kind(value)
-        )
+        raise ValueRefused(value, "this is %s, not a text; quote it (an unquoted 1.10 is read as 1.1)" % _kind(value))
     if not isinstance(value, str):
         raise ValueRefused(value, "this is %s, not a text" % _kind(value))
     if not value.strip():
@@ -121,9 +119,7 @@ def duration(value: t.Any) -> Duration:
         raise ValueRefused(value, "a duration needs a unit: 30m, 12h, 90d, 2w or 1y")
     seconds = parse_duration(text(value))
     if seconds is None:
-        raise ValueRefused(
-            value, "a duration is a whole number above zero and one unit: 30m, 12h, 90d, 2w or 1y"
-        )
+        raise ValueRefused(value, "a duration is a whole number above zero and one unit: 30m, 12h, 90d, 2w or 1y")
     return Duration(value, seconds)
 
 
@@ -145,8 +141,7 @@ def group(value: t.Any) -> t.Pattern[str]:
     if pattern.groups != 1:
         raise ValueRefused(
             value,
-            "it has %d capture groups, it needs exactly one; others can be written as (?:...)"
-            % pattern.groups,
+            "it has %d capture groups, it needs exactly one; others can be written as (?:...)" % pattern.groups,
         )
     return pattern
 

@@ -129,9 +129,7 @@ def _judge_images(verdicts: Verdicts, policies: Policies, candidates: t.Sequence
             verdicts.tags[name] = Verdict(True, override.reason, verdicts.tags[name].policy)
 
 
-def _judge_companions(
-    verdicts: Verdicts, policies: Policies, options: Options, candidates: t.Sequence[Policy]
-) -> None:
+def _judge_companions(verdicts: Verdicts, policies: Policies, options: Options, candidates: t.Sequence[Policy]) -> None:
     """Companions follow their subject; of the policies only keep: all and keep_tags bear on them."""
     graph = verdicts.facts.graph
     live = {tag.name: tag for tag in graph.repository.tags if tag.name in graph.companions}

@@ -21,8 +21,17 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.instant import format_instant
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import Plan, RepositoryPlan
-from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository, Revision, Snapshot, Tag
-from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.plan import Guards, Options, make_plan
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import (
+    Repository,
+    Revision,
+    Snapshot,
+    Tag,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.plan import (
+    Guards,
+    Options,
+    make_plan,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.policy import compile_policies
 
 DAY = 86400.0
@@ -119,22 +128,16 @@ def repository(
         for entry, days in untagged.items():
             since = None if days is None else NOW - days * DAY
             revisions[digest(entry)] = Revision(digest(entry), untagged_since=since)
-    return Repository(
-        name, tuple(listed), by_digest, frozenset(digest(entry) for entry in missing), revisions, **more
-    )
+    return Repository(name, tuple(listed), by_digest, frozenset(digest(entry) for entry in missing), revisions, **more)
 
 
-def plan_all(
-    repositories: t.Iterable[Repository], policies: t.Any, protected: t.Any = None, **options: t.Any
-) -> Plan:
+def plan_all(repositories: t.Iterable[Repository], policies: t.Any, protected: t.Any = None, **options: t.Any) -> Plan:
     """The plan for REPOSITORIES at NOW, without limits unless OPTIONS say so."""
     options.setdefault("guards", NO_LIMITS)
     return make_plan(Snapshot(NOW, tuple(repositories)), compile_policies(policies, protected), Options(**options))
 
 
-def plan_one(
-    repository_: Repository, policies: t.Any, protected: t.Any = None, **options: t.Any
-) -> RepositoryPlan:
+def plan_one(repository_: Repository, policies: t.Any, protected: t.Any = None, **options: t.Any) -> RepositoryPlan:
     """The plan for one repository."""
     return plan_all([repository_], policies, protected, **options).repositories[0]
 

@@ -20,7 +20,12 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     ImageConfig,
     Manifest,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository, Revision, Snapshot, Tag
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import (
+    Repository,
+    Revision,
+    Snapshot,
+    Tag,
+)
 from ansible_collections.fleetops.container_registry.tests.unit.retention.building import DAY, NOW, digest
 
 MOST = 9
@@ -44,21 +49,19 @@ TAG_NAMES = (
 _AGES = (0.5, 3, 20, 20, 100, 100, 400, 800, 1200, None, 9000, -5)
 _LABELS: t.Tuple[t.Dict[str, str], ...] = ({}, {}, {"env": "ci"}, {"env": "prod", "expires": "2w"}, {"expires": "soon"})
 
-_index = st.integers(0, MOST - 1)
-_manifests = st.lists(
-    st.tuples(
-        st.sampled_from((IMAGE, IMAGE, IMAGE, INDEX, INDEX, ARTIFACT)),
-        st.lists(_index, max_size=3),
-        st.one_of(st.none(), st.none(), st.none(), st.none(), _index),
-        st.integers(0, len(_AGES) - 1),
-        st.integers(0, len(_LABELS) - 1),
-        st.integers(0, 19),
-    ),
-    min_size=2,
-    max_size=MOST,
-)
-_companions = st.tuples(_index, st.sampled_from(("", ".sig", ".att", ".sbom")), _index)
-_age = st.sampled_from(_AGES)
+_KINDS = (IMAGE, IMAGE, IMAGE, INDEX, INDEX, ARTIFACT)
+_SUFFIXES = ("", ".sig", ".att", ".sbom")
+
+
+def _choose(choices: t.Sequence[t.Any], byte: int) -> t.Any:
+    return choices[byte % len(choices)]
+
+
+def _chunks(draw: st.DrawFn, size: int, least: int, most: int) -> t.List[bytes]:
+    """Some chunks of SIZE bytes: one draw for all of them is several times faster than one for each choice."""
+    count = draw(st.integers(least, most))
+    drawn = draw(st.binary(min_size=size * count, max_size=size * count))
+    return [drawn[start : start + size] for start in range(0, len(drawn), size)]
 
 
 def name_of(repository: str, number: int) -> str:
@@ -66,10 +69,13 @@ def name_of(repository: str, number: int) -> str:
     return "shared %d" % number if number % 3 == 0 else "%s %d" % (repository, number)
 
 
-def _manifest(repository: str, number: int, count: int, drawn: t.Tuple[t.Any, ...]) -> Manifest:
-    kind, children, subject, age, labels, odd = drawn
-    created = _AGES[age]
-    common = {
+def _manifest(repository: str, number: int, count: int, drawn: bytes) -> Manifest:
+    kind = _choose(_KINDS, drawn[0])
+    below = [entry % MOST for entry in drawn[1 : 1 + drawn[4] % 4]]
+    subject = drawn[5] % MOST if drawn[5] % 5 == 0 else None
+    labels, odd = _choose(_LABELS, drawn[6] // 16), drawn[6] % 16
+    created = _choose(_AGES, drawn[7])
+    common: t.Dict[str, t.Any] = {
         "digest": digest(name_of(repository, number)),
         "size": 100 + number,
         "subject": None if subject is None else digest(name_of(repository, subject)),
@@ -77,17 +83,17 @@ def _manifest(repository: str, number: int, count: int, drawn: t.Tuple[t.Any, ..
     if kind == INDEX:
         entries = tuple(
             Descriptor(digest(name_of(repository, child)), media_types.OCI_MANIFEST, 1)
-            for child in children
+            for child in below
             if child < count or odd == 0
         )
         return Manifest(media_type=media_types.OCI_INDEX, kind=INDEX, children=entries, **common)
-    layers = tuple(Descriptor(digest("layer %d" % layer), "", 1000 + layer) for layer in children)
+    layers = tuple(Descriptor(digest("layer %d" % layer), "", 1000 + layer) for layer in below)
     config = Descriptor(
         digest("config %d" % (number % 4)),
         media_types.OCI_CONFIG if kind == IMAGE else media_types.OCI_EMPTY,
         70 + number % 4,
     )
-    known = ImageConfig(None if created is None else NOW - created * DAY, _LABELS[labels])
+    known = ImageConfig(None if created is None else NOW - created * DAY, labels)
     return Manifest(
         media_type=media_types.OCI_MANIFEST,
         kind=kind,
@@ -98,60 +104,52 @@ def _manifest(repository: str, number: int, count: int, drawn: t.Tuple[t.Any, ..
     )
 
 
+def _revision(entry: str, byte: int) -> Revision:
+    age = _choose(_AGES, byte)
+    return Revision(entry, None, None if age is None else NOW - age * DAY)
+
+
+def _tags(drawn: t.Sequence[bytes], digests: t.Sequence[str]) -> t.Iterator[Tag]:
+    names = list(TAG_NAMES)
+    for chunk in drawn:
+        name = names.pop(chunk[0] % len(names))
+        age, odd = _choose(_AGES, chunk[2]), chunk[3] % 31
+        when = None if age is None else NOW - age * DAY
+        hold = "held after a restore" if odd == 1 else ""
+        yield Tag(name, _choose(digests, chunk[1]), when, hold) if odd else Tag(name, None)
+
+
 @st.composite
-def repositories(draw: st.DrawFn, name: str = "team/app", gone: bool = True) -> Repository:
-    """A repository of which everything was read. With GONE, some children and subjects may be known to be missing."""
-    drawn = draw(_manifests)
-    count = len(drawn)
+def repositories(draw: st.DrawFn, name: str = "team/app") -> Repository:
+    """A repository of which everything was read. Some children and subjects may be known to be missing."""
+    drawn = _chunks(draw, 8, 2, MOST)
     manifests = {}
-    for number, entry in enumerate(drawn):
-        manifest = _manifest(name, number, count, entry)
+    for number, chunk in enumerate(drawn):
+        manifest = _manifest(name, number, len(drawn), chunk)
         manifests[manifest.digest] = manifest
     digests = sorted(manifests)
     named = {child.digest for manifest in manifests.values() for child in manifest.children}
     named |= {manifest.subject for manifest in manifests.values() if manifest.subject}
-    missing = set(named - set(manifests))
-    if not gone:
-        missing &= {child.digest for manifest in manifests.values() for child in manifest.children}
-    tags = []
-    for tag, target, pushed, odd in draw(
-        st.lists(
-            st.tuples(st.sampled_from(TAG_NAMES), _index, _age, st.integers(0, 30)),
-            min_size=2,
-            max_size=10,
-            unique_by=lambda entry: entry[0],
-        )
-    ):
-        when = None if pushed is None else NOW - pushed * DAY
-        if odd == 0:
-            tags.append(Tag(tag, None))
-        else:
-            hold = "held after a restore" if odd == 1 else ""
-            tags.append(Tag(tag, digests[target % count], when, hold))
-    companions = {}
-    for subject, suffix, target in draw(st.lists(_companions, max_size=2)):
-        companion = "sha256-%s%s" % (digest(name_of(name, subject)).partition(":")[2], suffix)
-        companions[companion] = Tag(companion, digests[target % count])
-        if gone and digest(name_of(name, subject)) not in manifests and suffix:
-            missing.add(digest(name_of(name, subject)))
-    tags.extend(companions.values())
-    if draw(st.integers(0, 9)) == 0:
+    missing = named - set(manifests)
+    tags = {tag.name: tag for tag in _tags(_chunks(draw, 4, 2, 10), digests)}
+    for chunk in _chunks(draw, 3, 0, 2):
+        subject, suffix = digest(name_of(name, chunk[0] % MOST)), _choose(_SUFFIXES, chunk[1])
+        companion = "sha256-%s%s" % (subject.partition(":")[2], suffix)
+        tags[companion] = Tag(companion, _choose(digests, chunk[2]))
+        if subject not in manifests and suffix:
+            missing.add(subject)
+    more = draw(st.binary(min_size=3 + len(manifests), max_size=3 + len(manifests)))
+    revisions = None
+    if more[0] % 2:
+        revisions = {entry: _revision(entry, byte) for entry, byte in zip(digests, more[3:], strict=True)}
+    unfinished = {digests[0]: "it was planned"} if more[1] % 6 == 0 else {}
+    if more[2] % 10 == 0:
         stone = Manifest(digest("tombstone"), media_types.OCI_INDEX, 99, TOMBSTONE)
         manifests[stone.digest] = stone
-        tags.append(Tag("doomed", stone.digest))
-    revisions = None
-    if draw(st.booleans()):
-        ages = draw(st.lists(_age, min_size=len(manifests), max_size=len(manifests)))
-        revisions = {
-            entry: Revision(entry, None, None if age is None else NOW - age * DAY)
-            for entry, age in zip(sorted(manifests), ages, strict=True)
-        }
-    unfinished = {}
-    if draw(st.integers(0, 5)) == 0:
-        unfinished = {digests[0]: "it was planned"}
-    return Repository(
-        name, tuple(tags), manifests, frozenset(missing), revisions, unfinished=unfinished
-    )
+        tags["doomed"] = Tag("doomed", stone.digest)
+        if revisions is not None:
+            revisions[stone.digest] = Revision(stone.digest)
+    return Repository(name, tuple(tags.values()), manifests, frozenset(missing), revisions, unfinished=unfinished)
 
 
 _PATTERNS = (["*"], ["*"], ["v*"], ["~^v"], ["*", "!v*"], ["main-*"], ["latest", "stable"], ["~^\\d+$"], ["sha256-*"])

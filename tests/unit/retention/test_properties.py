@@ -15,9 +15,20 @@ from hypothesis import strategies as st
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import TOMBSTONE
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import DELETE, KEEP, UNTAG, Plan
-from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan_records import plan_from_records, plan_to_records
-from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository, Revision, Snapshot
-from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.plan import Guards, Options, make_plan
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan_records import (
+    plan_from_records,
+    plan_to_records,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import (
+    Repository,
+    Revision,
+    Snapshot,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.plan import (
+    Guards,
+    Options,
+    make_plan,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.policy import compile_policies
 from ansible_collections.fleetops.container_registry.tests.unit.retention.building import NOW, digest
 from ansible_collections.fleetops.container_registry.tests.unit.retention.generated import (
@@ -29,7 +40,9 @@ from ansible_collections.fleetops.container_registry.tests.unit.retention.genera
 )
 
 NO_LIMITS = Guards(max_delete_percent=None, allow_empty_repository=True)
-OPTIONS = st.builds(Options, guards=st.just(NO_LIMITS), remove_dangling_tags=st.booleans(), remove_orphans=st.booleans())
+OPTIONS = st.builds(
+    Options, guards=st.just(NO_LIMITS), remove_dangling_tags=st.booleans(), remove_orphans=st.booleans()
+)
 
 
 def cases(number):
@@ -232,7 +245,9 @@ def test_bytes_freed_are_what_is_there_before_less_what_is_there_after(snapshot,
     # manifests of one digest in two repositories may differ in what the generator drew: leave those cases out
     first, *rest = snapshot.repositories
     for other in rest:
-        if any(other.manifests[entry] != first.manifests[entry] for entry in set(first.manifests) & set(other.manifests)):
+        if any(
+            other.manifests[entry] != first.manifests[entry] for entry in set(first.manifests) & set(other.manifests)
+        ):
             return
 
     def stored(entries):

@@ -155,6 +155,16 @@ def stray(store, *parts, content=b"x"):
 
 HEX = "ab" * 32
 
+
+def sign(store, signature):
+    """Put a signature where 2.0 and 2.1 put those of schema 1 manifests; without content, its link is empty."""
+    folder = os.path.join(os.path.dirname(store.revision_link("docker", store.schema1("docker", "old"))), "signatures")
+    if signature is None:
+        stray(store, os.path.relpath(folder, store.tree), "sha256", HEX, "link", content=b"")
+    else:
+        store.link(folder, store.blob(signature))
+
+
 # What is done to a store in order; then for 2.x and for 3.x whether it aborts, and the code of the finding that must name it.
 DAMAGES = {
     "empty link": (lambda store, kept: overwrite(link_of(store), b""), True, True, "link_broken"),
@@ -355,29 +365,8 @@ DAMAGES = {
         False,
         None,
     ),
-    "old signatures": (
-        lambda store, kept: store.link(
-            os.path.join(os.path.dirname(store.revision_link("team/app", kept)), "signatures"),
-            store.blob(b"signature"),
-        ),
-        False,
-        False,
-        None,
-    ),
-    "an empty old signature": (
-        lambda store, kept: stray(
-            store,
-            "repositories/team/app/_manifests/revisions",
-            *kept.split(":"),
-            "signatures/sha256",
-            HEX,
-            "link",
-            content=b"",
-        ),
-        True,
-        True,
-        "link_broken",
-    ),
+    "old signatures": (lambda store, kept: sign(store, b"signature"), False, True, "manifest_schema1"),
+    "an empty old signature": (lambda store, kept: sign(store, None), True, True, "link_broken"),
 }
 
 

@@ -36,8 +36,8 @@ _CAUSES: t.Tuple[t.Tuple[str, str], ...] = (
     ),
     (
         r"configuration error: (?:open|stat|read) [^\n]*(?:no such file|not a directory)",
-        "config_path is not there, as the collector sees it: inside a container it is usually /etc/docker/registry/config.yml"
-        " (registry:2) or /etc/distribution/config.yml (registry:3)",
+        "config_path is not there, as the collector sees it: in a container it is usually"
+        " /etc/docker/registry/config.yml (registry:2) or /etc/distribution/config.yml (registry:3)",
     ),
     (
         r"configuration error: configuration path not specified",

@@ -20,10 +20,10 @@ class PlacedLink(t.NamedTuple):
     link: Link
 
 
-def read_links(folder: str, deep: bool = False) -> t.Iterator[PlacedLink]:
+def read_links(folder: str, times: bool = True) -> t.Iterator[PlacedLink]:
     """Every file named link below FOLDER, sorted by place, as the collector finds them.
 
-    DEEP: also those below a digest's own folder. Only revisions have any there: the signatures of 2.0 and 2.1.
+    Not those further down in a digest's own folder, see `read_signatures`. Without TIMES, links have none, which is faster.
 
     Raises FileNotFoundError if there is no FOLDER, another OSError if it is none, or cannot be read.
     """
@@ -42,17 +42,9 @@ def read_links(folder: str, deep: bool = False) -> t.Iterator[PlacedLink]:
                 if not is_folder:
                     yield from _stray(folder, os.path.join(algorithm.name, name))
                     continue
-                link = read_link(name + "/link", descriptor)
+                link = read_link(name + "/link", descriptor, times)
                 if link:
                     yield PlacedLink(prefix + name + "/link", algorithm.name + ":" + name, link)
-                if not deep:
-                    continue
-                try:
-                    has_more = os.stat(name, dir_fd=descriptor).st_nlink != 2
-                except FileNotFoundError:
-                    continue  # gone meanwhile
-                if has_more:
-                    yield from _deeper(folder, os.path.join(algorithm.name, name))
         finally:
             os.close(descriptor)
 
@@ -64,10 +56,14 @@ def _stray(folder: str, place: str) -> t.Iterator[PlacedLink]:
             yield PlacedLink(place, "", link)
 
 
-def _deeper(folder: str, place: str) -> t.Iterator[PlacedLink]:
-    """Links below a digest's own folder. Where folders do not count their entries, most of these folders have none."""
-    with os.scandir(os.path.join(folder, place)) as listing:
-        inner = sorted(entry.name for entry in listing if entry.is_dir())
+def read_signatures(folder: str, digest: str) -> t.Iterator[PlacedLink]:
+    """The links below the folder of the revision DIGEST: signatures, which 2.0 and 2.1 put there for schema 1 manifests."""
+    place = digest.replace(":", "/")
+    try:
+        with os.scandir(os.path.join(folder, place)) as listing:
+            inner = sorted(entry.name for entry in listing if entry.is_dir())
+    except OSError:
+        return
     for name in inner:
         for path, folders, files in os.walk(os.path.join(folder, place, name)):
             folders.sort()

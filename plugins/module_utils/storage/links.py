@@ -23,8 +23,8 @@ class Link(t.NamedTuple):
     problem: str = ""
 
 
-def read_link(path: str, folder: t.Optional[int] = None) -> t.Optional[Link]:
-    """Read the link file PATH (relative to the open FOLDER, if given); None if there is none.
+def read_link(path: str, folder: t.Optional[int] = None, times: bool = True) -> t.Optional[Link]:
+    """Read the link file PATH (relative to the open FOLDER, if given); None if there is none. Without TIMES, WRITTEN is 0.
 
     What can be no link at all (a folder, an unreadable file) is a Link with a problem: the collector stumbles over it too.
     """
@@ -35,7 +35,7 @@ def read_link(path: str, folder: t.Optional[int] = None) -> t.Optional[Link]:
     except OSError as error:
         return Link("", 0.0, "cannot be read (%s)" % error.strerror)
     try:
-        written = os.fstat(descriptor).st_mtime
+        written = os.fstat(descriptor).st_mtime if times else 0.0
         content = os.read(descriptor, _LONGEST)
     except OSError as error:
         return Link("", 0.0, "cannot be read (%s)" % error.strerror)

@@ -49,7 +49,9 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.link_tree import (
     PlacedLink,
     read_links,
+    read_signatures,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.reach import reached
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.repository_walk import (
     FoundRepository,
 )
@@ -73,7 +75,8 @@ class RepositoryContents:
     """What one repository holds.
 
     PARENTS: for each manifest that an index here names, those indexes. SUBJECTS: for each manifest with a subject, that subject.
-    BLOBS: the numbers of the blobs that its manifests need, each once. ABORTS: where each family's collector stops here.
+    BLOBS: the numbers of the blobs that its manifests need, each once. BROKEN_TAGS name nothing that can be read. UNREAD:
+    manifests whose content is there and cannot be understood. ABORTS: where each family's collector stops here.
     """
 
     name: str
@@ -86,6 +89,8 @@ class RepositoryContents:
     layer_links_dangling: int = 0
     uploads: t.List[Upload] = field(default_factory=list)
     broken_links: int = 0
+    broken_tags: t.List[str] = field(default_factory=list)
+    unread: t.Set[str] = field(default_factory=set)
     aborts: t.Dict[str, str] = field(default_factory=dict)
 
     @property
@@ -96,7 +101,7 @@ class RepositoryContents:
     @property
     def is_empty(self) -> bool:
         """Whether it holds no tag and no manifest, not even a broken one."""
-        return not self.tags and not self.manifests and not self.broken_links
+        return not (self.tags or self.manifests or self.broken_links or self.broken_tags)
 
     def untagged(self) -> t.List[StoredManifest]:
         """Manifests that no tag names, sorted by digest."""
@@ -110,11 +115,11 @@ class RepositoryContents:
         for child, parents in self.parents.items():
             for parent in parents:
                 children.setdefault(parent, []).append(child)
-        needed = _reached(named, children) - named
+        needed = reached(named, children) - named
         referrers: t.Dict[str, t.List[str]] = {}
         for referrer, subject in self.subjects.items():
             referrers.setdefault(subject, []).append(referrer)
-        return needed, _reached(named | needed, referrers, children) - named - needed
+        return needed, reached(named | needed, referrers, children) - named - needed
 
 
 class RepositoryScan:
@@ -149,7 +154,7 @@ class RepositoryScan:
         visited = tuple(family for family in found.families if family == FAMILY_3)
         linked: t.Set[int] = set()
         with self._guarded(contents, folder, visited):
-            for placed in read_links(os.path.join(self._tree, folder)):
+            for placed in read_links(os.path.join(self._tree, folder), times=False):
                 contents.layer_links += 1
                 if placed.link.problem:
                     path = os.path.join(folder, placed.place)
@@ -175,7 +180,7 @@ class RepositoryScan:
         folder = os.path.join(place, "_manifests", "revisions")
         misplaced: t.Dict[str, t.List[PlacedLink]] = {}
         with self._guarded(contents, folder, found.families):
-            for placed in read_links(os.path.join(self._tree, folder), deep=True):
+            for placed in read_links(os.path.join(self._tree, folder)):
                 path = folder + "/" + placed.place
                 digest = placed.link.digest
                 if placed.link.problem:
@@ -228,11 +233,20 @@ class RepositoryScan:
         try:
             content = self._read_manifest(target)
         except Unreadable as error:
+            contents.unread.add(digest)
             self._note(contents, MANIFEST_UNREADABLE, path, families, str(error))
             return
         if content.schema_version == 1:
             self._note(contents, MANIFEST_SCHEMA1, path, tuple(one for one in families if one == FAMILY_3))
+            self._check_signatures(contents, digest, families)
         self._take_content(contents, digest, path, content, families, linked, used)
+
+    def _check_signatures(self, contents: RepositoryContents, digest: str, families: t.Tuple[str, ...]) -> None:
+        folder = os.path.join("repositories", contents.name, "_manifests", "revisions")
+        for placed in read_signatures(os.path.join(self._tree, folder), digest):
+            if placed.link.problem:
+                path = os.path.join(folder, placed.place)
+                self._note(contents, LINK_BROKEN, path, families, placed.link.problem)
 
     def _take_content(
         self,
@@ -284,7 +298,9 @@ class RepositoryScan:
             return
         tags = os.path.join(place, "_manifests", "tags")
         try:
-            contents.tags = read_tags(os.path.join(self._tree, tags), tags, found.name, self._findings)
+            contents.tags, contents.broken_tags = read_tags(
+                os.path.join(self._tree, tags), tags, found.name, self._findings
+            )
         except FileNotFoundError:
             if contents.manifests:
                 self._note(contents, TAGS_MISSING, tags, ())
@@ -326,17 +342,3 @@ class RepositoryScan:
         self._findings.add(Finding(kind, path, contents.name, detail, stops))
         for family in stops:
             contents.aborts.setdefault(family, path)
-
-
-def _reached(start: t.Set[str], *edges: t.Mapping[str, t.List[str]]) -> t.Set[str]:
-    """START and all that EDGES lead to from it; cycles are no matter."""
-    seen = set(start)
-    waiting = list(start)
-    while waiting:
-        current = waiting.pop()
-        for edge in edges:
-            for following in edge.get(current, ()):
-                if following not in seen:
-                    seen.add(following)
-                    waiting.append(following)
-    return seen

@@ -22,13 +22,21 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.links import read_link
 
+# Where folders count their links, one with a single folder in it has these: from its parent, from itself, and from that one.
+_ONE_FOLDER = 3
 
-def read_tags(folder: str, place: str, repository: str, findings: Findings) -> t.Dict[str, StoredTag]:
-    """The tags in FOLDER (a repository's _manifests/tags) that name a digest; the others become findings, at PLACE.
+
+def read_tags(
+    folder: str, place: str, repository: str, findings: Findings
+) -> t.Tuple[t.Dict[str, StoredTag], t.List[str]]:
+    """The tags in FOLDER (a repository's _manifests/tags) that name a digest, and the names of those that do not.
+
+    The latter become findings, at PLACE.
 
     Raises FileNotFoundError if there is no FOLDER, another OSError if it is none, or cannot be read.
     """
     tags = {}
+    broken = []
     with os.scandir(folder) as listing:
         names = sorted((entry.name, entry.is_dir()) for entry in listing)
     descriptor = os.open(folder, os.O_RDONLY)
@@ -41,11 +49,12 @@ def read_tags(folder: str, place: str, repository: str, findings: Findings) -> t
             if link is None or link.problem:
                 detail = "current/link " + (link.problem if link else "is not there")
                 findings.add(Finding(TAG_LINK_BROKEN, os.path.join(place, name), repository, detail))
+                broken.append(name)
                 continue
             tags[name] = StoredTag(name, link.digest, link.written)
     finally:
         os.close(descriptor)
-    return tags
+    return tags, broken
 
 
 def when_untagged(folder: str, tags: t.Mapping[str, StoredTag], untagged: t.Set[str]) -> t.Dict[str, float]:
@@ -56,7 +65,7 @@ def when_untagged(folder: str, tags: t.Mapping[str, StoredTag], untagged: t.Set[
     """
     since: t.Dict[str, float] = {}
     for tag in tags.values():
-        history = _history(os.path.join(folder, tag.name, "index"), tag.digest)
+        history = read_history(os.path.join(folder, tag.name, "index"), tag.digest)
         if not history:
             continue
         times = sorted(history.values())
@@ -68,12 +77,14 @@ def when_untagged(folder: str, tags: t.Mapping[str, StoredTag], untagged: t.Set[
     return since
 
 
-def _history(folder: str, current: str) -> t.Dict[str, float]:
-    """Digests and push times of a tag's index; empty where it has only ever named CURRENT."""
+def read_history(folder: str, current: str = "") -> t.Dict[str, float]:
+    """Digests and push times of a tag's index, which is FOLDER; empty where it has only ever named CURRENT."""
     found = {}
     for algorithm in ("sha256", "sha512"):
         path = "%s/%s" % (folder, algorithm)
         try:
+            if current and os.stat(path).st_nlink == _ONE_FOLDER:
+                return {}
             names = os.listdir(path)
         except OSError:
             continue

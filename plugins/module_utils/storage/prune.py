@@ -1,0 +1,246 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Carries a plan out on the store itself, while the registry is stopped or read-only.
+
+In the only order that a crash at any moment does no harm in: the backup, then tags, then manifests, an index before its children.
+Blobs are never touched: the registry's own collector frees them.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import (
+    INDEX,
+    MAX_MANIFEST_BYTES,
+    ManifestInvalid,
+    parse_manifest,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import (
+    DELETE,
+    UNTAG,
+    Plan,
+    PlannedTag,
+    RepositoryPlan,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import has_digest
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.blob_table import BlobTable
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.findings import Findings
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.layout import blob_path
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.links import read_link
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.removal import Trash, sync_if_there
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.repository_scan import (
+    RepositoryContents,
+    RepositoryScan,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.repository_walk import FoundRepository
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.still_valid import (
+    StillValid,
+    still_valid,
+)
+
+# Larger configs are somebody's joke; the image is backed up without it.
+MAX_SAVED_CONFIG = 1024 * 1024
+
+
+class Saver(t.Protocol):
+    """Where the backup goes; the journal of the API's prune is one."""
+
+    def manifest(self, repository: str, digest: str, media_type: str, body: bytes) -> None: ...
+
+    def config(self, repository: str, digest: str, body: bytes) -> None: ...
+
+    def tag(self, repository: str, tag: t.Any) -> None: ...
+
+    def ready(self) -> None: ...
+
+    def done(self, repository: str, tags: t.Iterable[str] = (), digests: t.Iterable[str] = ()) -> None: ...
+
+
+@dataclass
+class PrunedRepository:
+    """What is to go in one repository, and what has gone."""
+
+    valid: StillValid
+    tags_gone: t.List[PlannedTag] = field(default_factory=list)
+    manifests_gone: t.List[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The repository's name."""
+        return self.valid.name
+
+
+@dataclass
+class Pruning:
+    """A plan on its way through the store. HELD: (repository, why it is left alone). ERRORS end in a failed task."""
+
+    repositories: t.List[PrunedRepository] = field(default_factory=list)
+    held: t.List[t.Tuple[str, str]] = field(default_factory=list)
+    errors: t.List[str] = field(default_factory=list)
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is anything to do."""
+        return any(not one.valid.is_noop for one in self.repositories)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything has been done."""
+        return any(one.tags_gone or one.manifests_gone for one in self.repositories)
+
+    @property
+    def drifted(self) -> t.List[t.Tuple[str, str, str]]:
+        """(repository, tag or digest, why it was left alone)."""
+        return [(one.name, name, reason) for one in self.repositories for name, reason in one.valid.drifted]
+
+    def planned(self) -> t.Dict[str, int]:
+        """What may go, in numbers."""
+        alive = [one.valid for one in self.repositories if not one.valid.problem]
+        return _numbers([tag for one in alive for tag in one.tags], sum(len(one.manifests) for one in alive))
+
+    def gone(self) -> t.Dict[str, int]:
+        """What has gone, in numbers."""
+        tags = [tag for one in self.repositories for tag in one.tags_gone]
+        return _numbers(tags, sum(len(one.manifests_gone) for one in self.repositories))
+
+
+class StorePrune:
+    """Prunes the store whose tree is TREE (see `layout.tree_of`)."""
+
+    def __init__(self, tree: str) -> None:
+        self._tree = tree
+
+    def look(self, plan: Plan) -> Pruning:
+        """Hold every repository of PLAN against the store. Reads only. Raises OSError for what cannot be read."""
+        pruning = Pruning()
+        for repository in plan.repositories:
+            if repository.problem:
+                pruning.held.append((repository.name, repository.problem))
+            elif repository.guards:
+                pruning.held.append((repository.name, "; ".join(guard.message for guard in repository.guards)))
+            elif not repository.is_noop:
+                pruning.repositories.append(PrunedRepository(self._look(repository)))
+        return pruning
+
+    def save(self, pruning: Pruning, saver: Saver) -> None:
+        """Put all that is to go into SAVER, and return once it is on the disk. What cannot be saved holds its repository."""
+        for one in pruning.repositories:
+            if one.valid.is_noop:
+                continue
+            unsaved = self._save(one.valid, saver)
+            if unsaved:
+                one.valid.problem = unsaved
+                pruning.errors.append("%s: %s" % (one.name, unsaved))
+        saver.ready()
+
+    def carry_out(self, pruning: Pruning, saver: t.Optional[Saver] = None) -> None:
+        """Remove what `look` has found and `save` has saved. An error in one repository leaves the others their turn."""
+        for one in pruning.repositories:
+            try:
+                if one.valid.is_noop:
+                    Trash(self._path(one.name)).empty()  # what a run has left that was killed at its very end
+                else:
+                    self._carry_out(one, saver)
+            except OSError as error:
+                pruning.errors.append("%s: %s: %s" % (one.name, error.filename or self._path(one.name), error.strerror))
+
+    def _look(self, plan: RepositoryPlan) -> StillValid:
+        contents = self._read(plan.name)
+        return still_valid(plan, contents, os.path.join(self._path(plan.name), "_manifests", "tags"))
+
+    def _read(self, name: str) -> RepositoryContents:
+        path = self._path(name)
+        # Layers are of no interest here: blobs are looked up one by one, and their links stay.
+        parts = frozenset(part for part in ("_manifests",) if os.path.isdir(os.path.join(path, part)))
+        return RepositoryScan(self._tree, BlobTable(self._tree), Findings()).read(FoundRepository(name, path, parts))
+
+    def _save(self, valid: StillValid, saver: Saver) -> str:
+        """Save what VALID dooms; empty, or why it cannot be saved."""
+        for digest, media_type in [(one.digest, one.media_type) for one in valid.manifests]:
+            try:
+                with open(blob_path(self._tree, digest), "rb") as stream:
+                    body = stream.read(MAX_MANIFEST_BYTES + 1)
+            except FileNotFoundError:
+                continue  # nothing is left of it but the link
+            except OSError as error:
+                return "%s could not be saved before its deletion: %s" % (digest, error.strerror)
+            if not has_digest(body, digest):
+                return "%s could not be saved before its deletion: its content is damaged" % digest
+            saver.manifest(valid.name, digest, media_type, body)
+            self._save_config(valid.name, body, media_type, digest, saver)
+        for tag in valid.tags:
+            saver.tag(valid.name, tag)
+        return ""
+
+    def _save_config(self, name: str, body: bytes, media_type: str, digest: str, saver: Saver) -> None:
+        """An image whose config survives only here can come back after a collection. Without it, restore says so."""
+        try:
+            config = parse_manifest(body, media_type, digest).config_descriptor
+            if config is None:
+                return
+            with open(blob_path(self._tree, config.digest), "rb") as stream:
+                content = stream.read(MAX_SAVED_CONFIG + 1)
+        except (ManifestInvalid, OSError):
+            return
+        if len(content) <= MAX_SAVED_CONFIG and has_digest(content, config.digest):
+            saver.config(name, config.digest, content)
+
+    def _carry_out(self, one: PrunedRepository, saver: t.Optional[Saver]) -> None:
+        path = self._path(one.name)
+        tags = os.path.join(path, "_manifests", "tags")
+        with Trash(path) as trash:
+            for tag in one.valid.tags:
+                link = read_link(os.path.join(tags, tag.name, "current", "link"))
+                if link is None or link.digest not in _expected(tag, link.digest, path):
+                    # Somebody writes to this registry: what its manifests are needed for is unknown by now.
+                    raise OSError(
+                        0, "the tag has changed while it was pruned: is the registry read-only or stopped", tag.name
+                    )
+                if trash.take(os.path.join(tags, tag.name)):
+                    one.tags_gone.append(tag)
+            sync_if_there(tags)
+            if saver and one.tags_gone:
+                saver.done(one.name, tags=[tag.name for tag in one.tags_gone])
+            for manifest in one.valid.manifests:
+                self._remove_revision(path, manifest.digest, trash, one)
+                if manifest.kind == INDEX:
+                    # Its children must not go before it has.
+                    sync_if_there(os.path.dirname(_revision(path, manifest.digest)))
+            for digest in one.valid.tombstones:
+                trash.take(_revision(path, digest))
+            for algorithm in {manifest.digest.split(":", 1)[0] for manifest in one.valid.manifests}:
+                sync_if_there(os.path.join(path, "_manifests", "revisions", algorithm))
+            if saver and one.manifests_gone:
+                saver.done(one.name, digests=one.manifests_gone)
+
+    def _remove_revision(self, path: str, digest: str, trash: Trash, one: PrunedRepository) -> None:
+        if trash.take(_revision(path, digest)):
+            one.manifests_gone.append(digest)
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._tree, "repositories", name)
+
+
+def _expected(tag: PlannedTag, seen: str, path: str) -> t.Tuple[str, ...]:
+    """The digests that the doomed TAG may name. One that named nothing may name what is not there."""
+    if tag.digest is None:
+        return () if os.path.exists(os.path.join(_revision(path, seen), "link")) else (seen,)
+    return (tag.digest, tag.parked) if tag.parked else (tag.digest,)
+
+
+def _revision(path: str, digest: str) -> str:
+    algorithm, encoded = digest.split(":", 1)
+    return os.path.join(path, "_manifests", "revisions", algorithm, encoded)
+
+
+def _numbers(tags: t.Sequence[PlannedTag], manifests: int) -> t.Dict[str, int]:
+    return {
+        "tags": sum(1 for tag in tags if tag.action == DELETE),
+        "untagged": sum(1 for tag in tags if tag.action == UNTAG),
+        "manifests": manifests,
+    }

@@ -1,0 +1,109 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Holds a plan against what the store holds now: whatever has moved since is left alone and reported."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import (
+    KEEP,
+    PlannedManifest,
+    PlannedTag,
+    RepositoryPlan,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.reach import reached
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.repository_scan import (
+    RepositoryContents,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.tag_scan import read_history
+
+
+@dataclass
+class StillValid:
+    """What of one repository's plan may still be carried out.
+
+    MANIFESTS in the order in which they may go. DRIFTED: (tag or digest, why it is left alone). PROBLEM, when not empty, says
+    why nothing here may go.
+    """
+
+    name: str
+    tags: t.List[PlannedTag] = field(default_factory=list)
+    manifests: t.List[PlannedManifest] = field(default_factory=list)
+    tombstones: t.List[str] = field(default_factory=list)
+    drifted: t.List[t.Tuple[str, str]] = field(default_factory=list)
+    problem: str = ""
+
+    @property
+    def is_noop(self) -> bool:
+        """Whether there is nothing to do."""
+        return bool(self.problem) or not (self.tags or self.manifests or self.tombstones)
+
+
+def still_valid(plan: RepositoryPlan, now: RepositoryContents, tags_folder: str) -> StillValid:
+    """Reduce PLAN to what the repository as it is NOW still allows. TAGS_FOLDER: its _manifests/tags.
+
+    A doomed tag that names something else by now stays. A doomed manifest stays if anything that stays needs it: a tag, an
+    index (also one that the plan does not know), or a tag whose link is broken and that may have named it. What refers to such
+    a manifest stays with it. If something that stays cannot be read, nobody knows what it needs, and nothing goes.
+    """
+    result = StillValid(plan.name)
+    going = set()
+    for tag in plan.tags:
+        if tag.action == KEEP:
+            if tag.parked and _names(now, tag.name) == tag.parked:
+                result.drifted.append(
+                    (tag.name, "an interrupted run has taken it off: registry_prune puts it back over the API")
+                )
+            continue
+        reason = _drift(tag, now)
+        if reason:
+            result.drifted.append((tag.name, reason))
+        elif tag.name in now.tags:
+            result.tags.append(tag)
+            going.add(tag.name)
+    doomed = {manifest.digest: manifest for manifest in plan.doomed_manifests if manifest.digest in now.manifests}
+    tombstones = {tag.parked for tag in result.tags if tag.parked and tag.parked in now.manifests}
+    roots = {tag.digest for tag in now.tags.values() if tag.name not in going}
+    for name in now.broken_tags:
+        roots.update(read_history(os.path.join(tags_folder, name, "index")))
+    roots.update(digest for digest in now.manifests if digest not in doomed and digest not in tombstones)
+    children: t.Dict[str, t.List[str]] = {}
+    for child, parents in now.parents.items():
+        for parent in parents:
+            children.setdefault(parent, []).append(child)
+    needed = reached(roots, children)
+    unread = sorted(needed & now.unread)
+    if unread and (doomed or result.tags):
+        result.problem = "%s stays and cannot be read, so what it needs is unknown" % unread[0]
+        result.drifted.append((plan.name, result.problem))
+        return result
+    referrers: t.Dict[str, t.List[str]] = {}
+    for referrer, subject in now.subjects.items():
+        if referrer in doomed:
+            referrers.setdefault(subject, []).append(referrer)
+    rescued = reached(needed & doomed.keys(), children, referrers) & doomed.keys()
+    result.drifted.extend((digest, "something that stays needs it now") for digest in sorted(rescued))
+    result.manifests = [manifest for digest, manifest in doomed.items() if digest not in rescued]
+    result.tombstones = sorted(tombstones - needed - doomed.keys())
+    return result
+
+
+def _names(now: RepositoryContents, tag: str) -> t.Optional[str]:
+    return now.tags[tag].digest if tag in now.tags else None
+
+
+def _drift(tag: PlannedTag, now: RepositoryContents) -> str:
+    """Why the doomed TAG is not what the plan was made for; empty if it is, or is gone."""
+    if tag.name in now.broken_tags:
+        return "its link is broken, so what it names is unknown"
+    seen = _names(now, tag.name)
+    if seen is None or seen == tag.digest or (tag.parked and seen == tag.parked):
+        return ""
+    if tag.digest is None:
+        return "" if seen not in now.manifests else "it names %s now, and named nothing" % seen
+    return "it names %s now, not %s" % (seen, tag.digest)

@@ -1,0 +1,157 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One offline maintenance of a store: the plan, then stale uploads, then emptied repositories, in the shape of a module's result."""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import Plan, PlanInvalid
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan_records import plan_from_records
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.errors import GuardHeld, StorageError
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.layout import tree_of
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.leftovers import (
+    find_emptied,
+    find_stale_uploads,
+    remove_repository,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.prune import (
+    Pruning,
+    Saver,
+    StorePrune,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.record_file import read_records
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.removal import remove_tree
+
+Result = t.Dict[str, t.Any]
+
+
+class NotConfirmed(StorageError):
+    """Nobody has said that the registry is stopped or read-only."""
+
+
+class Incomplete(StorageError):
+    """Some of it could not be done; DETAILS tell what was."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user asks of one run. PLAN_ID: the plan that was approved, or None. Times in seconds."""
+
+    storage_root: str
+    registry_stopped_or_read_only: bool = False
+    plan_file: t.Optional[str] = None
+    plan_id: t.Optional[str] = None
+    purge_stale_uploads: bool = False
+    stale_uploads_after: float = 7 * 86400.0
+    remove_empty_repositories: bool = False
+    empty_repository_grace: float = 3600.0
+    details: str = "deleted"
+
+
+def maintain(
+    wish: Wish, check_mode: bool, now: float, open_saver: t.Optional[t.Callable[[str], t.Tuple[Saver, str]]] = None
+) -> Result:
+    """Carry WISH out, or in CHECK_MODE only tell, and return what a module returns. NOW in seconds since the epoch.
+
+    OPEN_SAVER, if given, opens the backup for a plan of that identity and returns it and its path; it is called only if something
+    is to go. Raises NotConfirmed, GuardHeld, StoreInvalid, RecordFileInvalid, StorageError, OSError before anything is done, and
+    Incomplete, with the result as its details, if some of it could not be done.
+    """
+    started = time.monotonic()
+    if not wish.registry_stopped_or_read_only and not check_mode:
+        raise NotConfirmed(
+            "set registry_stopped_or_read_only=true, and see to it that it is true: a registry that takes writes meanwhile loses"
+            " images. Nothing was done"
+        )
+    tree = tree_of(wish.storage_root)
+    plan = _read_plan(wish)
+    prune = StorePrune(tree)
+    pruning = prune.look(plan) if plan else Pruning()
+    backup_file = None
+    if pruning.changes and not check_mode:
+        saver = None
+        if open_saver:
+            saver, backup_file = open_saver(plan.identity if plan else "")
+            prune.save(pruning, saver)
+        prune.carry_out(pruning, saver)
+    changed = pruning.changes if check_mode else pruning.changed
+    uploads = find_stale_uploads(tree, now - wish.stale_uploads_after) if wish.purge_stale_uploads else []
+    errors = list(pruning.errors)
+    if not check_mode:
+        errors += _each(remove_tree, [folder for folder, _upload in uploads])
+    emptied: t.List[str] = []
+    if wish.remove_empty_repositories:
+        emptied = find_emptied(tree, now - wish.empty_repository_grace, {folder for folder, _upload in uploads})
+        if not check_mode:
+            errors += _each(lambda name: remove_repository(tree, name), emptied)
+    result: Result = {
+        "changed": bool(changed or uploads or emptied),
+        "plan_id": plan.identity if plan else None,
+        "planned": pruning.planned(),
+        "deleted": pruning.gone(),
+        "repositories": _rows(pruning, check_mode) if wish.details == "deleted" else [],
+        "drifted": [{"repository": name, "name": what, "reason": reason} for name, what, reason in pruning.drifted],
+        "held": [{"repository": name, "reason": reason} for name, reason in pruning.held],
+        "purged_uploads_count": len(uploads),
+        "purged_uploads_bytes": sum(upload.size for _folder, upload in uploads),
+        "removed_repositories": sorted(emptied),
+        "backup_file": backup_file,
+        "errors": errors,
+        "duration": round(time.monotonic() - started, 3),
+    }
+    if errors:
+        raise Incomplete("%d of the removals could not be done, the first: %s" % (len(errors), errors[0]), **result)
+    return result
+
+
+def _read_plan(wish: Wish) -> t.Optional[Plan]:
+    if not wish.plan_file:
+        return None
+    try:
+        plan = plan_from_records(read_records(wish.plan_file))
+    except PlanInvalid as error:
+        raise StorageError(
+            "the plan file %s cannot be used: %s. Make the plan again. Nothing was done" % (wish.plan_file, error)
+        ) from error
+    if wish.plan_id and plan.identity != wish.plan_id:
+        raise StorageError(
+            "the plan file %s holds the plan %s, not the approved %s: review it and approve that one. Nothing was done"
+            % (wish.plan_file, plan.identity, wish.plan_id)
+        )
+    if plan.guards and not wish.plan_id:
+        raise GuardHeld(
+            "this plan is held: %s. Change the limit and make it again, or approve it with plan_id=%s. Nothing was done"
+            % ("; ".join(guard.message for guard in plan.guards), plan.identity)
+        )
+    return plan
+
+
+def _each(remove: t.Callable[[str], None], things: t.Iterable[str]) -> t.List[str]:
+    errors = []
+    for thing in things:
+        try:
+            remove(thing)
+        except OSError as error:
+            errors.append("%s: %s" % (error.filename or thing, error.strerror))
+    return errors
+
+
+def _rows(pruning: Pruning, check_mode: bool) -> t.List[Result]:
+    rows = []
+    for one in pruning.repositories:
+        tags = one.valid.tags if check_mode else one.tags_gone
+        manifests = [manifest.digest for manifest in one.valid.manifests] if check_mode else one.manifests_gone
+        if tags or manifests:
+            rows.append({"name": one.name, "tags": sorted(tag.name for tag in tags), "manifests": manifests})
+    return rows
+
+
+def url_for_journal(url: t.Optional[str], storage_root: str) -> str:
+    """The registry that a backup is about: its URL, or its store where nobody has said one."""
+    return url or "file://" + os.path.abspath(storage_root)

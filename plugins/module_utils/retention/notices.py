@@ -23,8 +23,8 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.retent
 
 _EXAMPLES = 5
 _ODDITIES = {
-    NOT_A_VERSION: 'policy "%s": %s kept because they are no version: %s',
-    NO_GROUP: 'policy "%s": %s kept because group_by does not match them: %s',
+    NOT_A_VERSION: 'policy "%s" keeps what is no version: %s',
+    NO_GROUP: 'policy "%s" keeps what its group_by does not match: %s',
 }
 
 
@@ -40,7 +40,7 @@ def gather_warnings(
         for what, text in _ODDITIES.items():
             tags = [tag for entry in decided for tag in entry.oddities.get((policy.name, what), ())]
             if tags:
-                warnings.append(text % (policy.name, _count(len(tags)), _examples(tags)))
+                warnings.append(text % (policy.name, _examples(tags)))
     by_name = {repository.name: {tag.name for tag in repository.tags} for repository in repositories}
     unknown = sorted(
         "%s:%s" % (name, tag) for name, tag in policies.protected.tags if name in by_name and tag not in by_name[name]
@@ -75,10 +75,6 @@ def _governs_any(policy: Policy, plans: t.Sequence[RepositoryPlan]) -> bool:
         elif any(tag.policy == policy.name for tag in plan.tags):
             return True
     return False
-
-
-def _count(number: int) -> str:
-    return "1 tag is" if number == 1 else "%d tags are" % number
 
 
 def _examples(names: t.Sequence[str]) -> str:

@@ -139,6 +139,38 @@ def test_a_collector_that_fails(stage):
     assert scene.registry.bytes_on_disk() < scene.bytes
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_damaged_store_is_named_and_not_collected(stage, version):
+    scene = stage(version)
+    revisions = scene.registry.home / "data/docker/registry/v2/repositories/team/app/_manifests/revisions"
+    link = revisions / "sha256" / scene.tags["kept"].split(":")[1] / "link"
+    intact = link.read_bytes()
+    link.write_bytes(b"")
+    play = scene.collect()
+    assert play.status != 0
+    assert str(link) in play.failure.replace("\\", "")
+    assert "was not touched" in play.failure
+    link.write_bytes(intact)
+    scene.is_as_it_was()
+    assert scene.registry.process == scene.process
+    assert scene.registry.bytes_on_disk() == scene.bytes
+
+
+def test_layers_that_are_missing_beside_manifests_stop_the_window(stage):
+    # plain garbage collection of 2.x would take these images away, without a word
+    scene = stage("2.8")
+    scene.registry.push("another", "one", 3)
+    held = scene.registry.bytes_on_disk()
+    layers = scene.registry.home / "data/docker/registry/v2/repositories/team/app/_layers"
+    layers.rename(scene.registry.home / "aside")
+    play = scene.collect()
+    assert play.status != 0
+    assert "team/app" in play.failure
+    (scene.registry.home / "aside").rename(layers)
+    scene.is_as_it_was()
+    assert scene.registry.bytes_on_disk() == held
+
+
 def test_a_restart_that_fails_before_anything_happened(stage):
     scene = stage("2.8")
     scene.mark("fail-restarts")

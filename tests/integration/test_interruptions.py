@@ -161,7 +161,9 @@ def test_the_registry_killed_inside_a_deletion_is_finished_after_its_restart(reg
         assert first["interrupted"] or first["errors"], first.data
         registry.start()
         dangling = len(store.listed(registry.url, "big/app")) - 1
-        done = modules.run_module("registry_prune", arguments)
+        skipped = modules.run_module("registry_prune", arguments)
+        assert len(skipped["skipped"]) in (0, dangling), skipped.data  # strategy: digest writes under no tag
+        done = modules.run_module("registry_prune", dict(arguments, strategy="auto"))
         assert not done.failed, f"{dangling} were left dangling: {done.msg}"
     assert store.listed(registry.url, "big/app") == ["keep"]
     assert store.pull_all(registry.url, "big/app")

@@ -178,9 +178,9 @@ class Applier:
         """Take TAGS off; False where that cannot be done here and tags can only go with their manifests."""
         if not strategy.move:
             outcome.skipped.extend(
-                "the tag %s shares its manifest with a kept tag and is kept: taking off a tag alone needs the right to push" % tag.name
+                "the tag %s shares its manifest with a kept tag and is kept: taking it off alone needs strategy: auto and the right to push" % tag.name
                 if tag.digest
-                else "the tag %s dangles and is kept: taking it off needs the right to push" % tag.name
+                else "the tag %s dangles and is kept: taking it off needs strategy: auto and the right to push" % tag.name
                 for tag in tags
             )
             return False

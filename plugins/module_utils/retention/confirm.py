@@ -13,11 +13,11 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     DELETE,
     KEEP,
     UNTAG,
-    PlannedManifest,
     PlannedTag,
     RepositoryPlan,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import companion_subject
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,11 @@ class Confirmed:
 def confirm(plan: RepositoryPlan, now: Repository, torn: t.AbstractSet[str] = frozenset()) -> Confirmed:
     """Reduce PLAN to what the repository as it is NOW still allows.
 
-    A doomed tag that names something else by now stays. A doomed manifest that any tag that stays needs by now, directly, as
-    a child, or as what such a manifest refers to, stays, and with it what refers to it; a doomed tag on it goes alone. NOW must hold every manifest that its
-    staying tags lead to; where one was not read, the whole repository is left alone. TORN: manifests that are to be torn out of
-    indexes that stay, on request: only a tag saves them.
+    A doomed tag that names something else by now stays. A doomed manifest that a staying tag has come to need, directly or as a
+    child, stays, and so does what refers to it, companion tags included; any other doomed tag on it goes alone. The same holds
+    for what refers to a manifest that was gone when the plan was made and is back. NOW must hold every manifest that its staying
+    tags lead to; where one was not read, the whole repository is left alone. TORN: manifests that are to be torn out of indexes
+    that stay, on request: only a tag saves them.
     """
     current = {tag.name: tag for tag in now.tags}
     moved = []
@@ -69,7 +70,8 @@ def confirm(plan: RepositoryPlan, now: Repository, torn: t.AbstractSet[str] = fr
         reason = "%s was pushed meanwhile and cannot be read, so what it needs is unknown" % sorted(unread)[0]
         kept = tuple(_kept(tag, reason) if tag.action != KEEP else tag for tag in tags)
         return Confirmed(replace(plan, tags=kept, problem=reason), (Moved(plan.name, reason),))
-    rescued = _rescued(doomed, needed, now)
+    came_back = needed - {manifest.digest for manifest in plan.manifests}
+    rescued = _rescued(plan, needed, came_back, now)
     for digest in sorted(rescued):
         moved.append(Moved(digest, "something that stays needs it now"))
     manifests = tuple(
@@ -78,8 +80,15 @@ def confirm(plan: RepositoryPlan, now: Repository, torn: t.AbstractSet[str] = fr
         else manifest
         for manifest in plan.manifests
     )
-    tags = [replace(tag, action=UNTAG) if tag.action == DELETE and tag.digest in rescued else tag for tag in tags]
+    subjects = rescued | came_back
+    tags = [_spared(tag, subjects, now) if tag.action == DELETE and tag.digest in rescued else tag for tag in tags]
     return Confirmed(replace(plan, tags=tuple(tags), manifests=manifests), tuple(moved))
+
+
+def _spared(tag: PlannedTag, subjects: t.AbstractSet[str], now: Repository) -> PlannedTag:
+    """A doomed TAG whose manifest stays after all: it stays too if it is about one of SUBJECTS, else it goes alone."""
+    about = sorted(subjects.intersection(_subjects(tag, now)))
+    return _kept(tag, "it is about %s, which stays" % about[0]) if about else replace(tag, action=UNTAG)
 
 
 def _kept(tag: PlannedTag, reason: str) -> PlannedTag:
@@ -104,16 +113,29 @@ def _closure(roots: t.Set[str], now: Repository, torn: t.AbstractSet[str]) -> t.
     return needed, unread
 
 
-def _rescued(doomed: t.Sequence[PlannedManifest], needed: t.Set[str], now: Repository) -> t.Set[str]:
-    """Doomed manifests that are NEEDED now, with their children and with what refers to them."""
-    pool = {manifest.digest for manifest in doomed}
+def _subjects(tag: PlannedTag, now: Repository) -> t.Set[str]:
+    """What TAG is about, by its name or by its manifest."""
+    manifest = now.manifests.get(tag.digest or "")
+    named = (companion_subject(tag.name), manifest.subject if manifest is not None else None)
+    return {subject for subject in named if subject}
+
+
+def _rescued(plan: RepositoryPlan, needed: t.Set[str], came_back: t.Set[str], now: Repository) -> t.Set[str]:
+    """Doomed manifests that are NEEDED now, with their children and what refers to them, and what refers to what CAME_BACK."""
+    pool = {manifest.digest for manifest in plan.doomed_manifests}
     referrers: t.Dict[str, t.List[str]] = {}
     for digest in pool:
         manifest = now.manifests.get(digest)
         if manifest is not None and manifest.subject:
             referrers.setdefault(manifest.subject, []).append(digest)
+    for tag in plan.tags:
+        if tag.action == DELETE and tag.digest in pool:
+            for subject in _subjects(tag, now):
+                referrers.setdefault(subject, []).append(tag.digest)
     rescued: t.Set[str] = set()
     waiting = [digest for digest in pool if digest in needed]
+    for subject in came_back:
+        waiting.extend(referrers.get(subject, ()))
     while waiting:
         digest = waiting.pop()
         if digest in rescued or digest not in pool:

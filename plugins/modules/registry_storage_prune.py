@@ -65,7 +65,7 @@ options:
     description:
       - A directory for backups on this host. Before anything is removed, the bytes of every manifest and image config that goes are on
         disk there, from where M(fleetops.container_registry.registry_manifest_restore) puts them back. It is made if it is absent.
-      - Without it, there is no backup.
+      - It is needed to carry out a plan, except in check mode.
     type: path
   url:
     description:

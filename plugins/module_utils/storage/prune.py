@@ -138,7 +138,7 @@ class StorePrune:
                 pruning.errors.append("%s: %s" % (one.name, unsaved))
         saver.ready()
 
-    def carry_out(self, pruning: Pruning, saver: t.Optional[Saver] = None) -> None:
+    def carry_out(self, pruning: Pruning, saver: Saver) -> None:
         """Remove what `look` has found and `save` has saved. An error in one repository leaves the others their turn."""
         for one in pruning.repositories:
             try:
@@ -190,7 +190,7 @@ class StorePrune:
         if len(content) <= MAX_SAVED_CONFIG and has_digest(content, config.digest):
             saver.config(name, config.digest, content)
 
-    def _carry_out(self, one: PrunedRepository, saver: t.Optional[Saver]) -> None:
+    def _carry_out(self, one: PrunedRepository, saver: Saver) -> None:
         path = self._path(one.name)
         tags = os.path.join(path, "_manifests", "tags")
         with Trash(path) as trash:
@@ -204,7 +204,7 @@ class StorePrune:
                 if trash.take(os.path.join(tags, tag.name)):
                     one.tags_gone.append(tag)
             sync_if_there(tags)
-            if saver and one.tags_gone:
+            if one.tags_gone:
                 saver.done(one.name, tags=[tag.name for tag in one.tags_gone])
             for manifest in one.valid.manifests:
                 self._remove_revision(path, manifest.digest, trash, one)
@@ -215,7 +215,7 @@ class StorePrune:
                 trash.take(_revision(path, digest))
             for algorithm in {manifest.digest.split(":", 1)[0] for manifest in one.valid.manifests}:
                 sync_if_there(os.path.join(path, "_manifests", "revisions", algorithm))
-            if saver and one.manifests_gone:
+            if one.manifests_gone:
                 saver.done(one.name, digests=one.manifests_gone)
 
     def _remove_revision(self, path: str, digest: str, trash: Trash, one: PrunedRepository) -> None:

@@ -59,8 +59,8 @@ def maintain(
 ) -> Result:
     """Carry WISH out, or in CHECK_MODE only tell, and return what a module returns. NOW in seconds since the epoch.
 
-    OPEN_SAVER, if given, opens the backup for a plan of that identity and returns it and its path; it is called only if something
-    is to go. Raises NotConfirmed, GuardHeld, StoreInvalid, RecordFileInvalid, StorageError, OSError before anything is done, and
+    OPEN_SAVER opens the backup for a plan of that identity and returns it and its path. It is called only if something of the plan
+    is to go, and without it nothing of the plan may. Raises NotConfirmed, GuardHeld, StoreInvalid, RecordFileInvalid, StorageError, OSError before anything is done, and
     Incomplete, with the result as its details, if some of it could not be done.
     """
     started = time.monotonic()
@@ -75,10 +75,13 @@ def maintain(
     pruning = prune.look(plan) if plan else Pruning()
     backup_file = None
     if pruning.changes and not check_mode:
-        saver = None
-        if open_saver:
-            saver, backup_file = open_saver(plan.identity if plan else "")
-            prune.save(pruning, saver)
+        if open_saver is None:
+            raise StorageError(
+                "backup_dir is needed to delete anything: a directory that keeps what goes, so that it can be put back. Nothing was"
+                " done"
+            )
+        saver, backup_file = open_saver(plan.identity if plan else "")
+        prune.save(pruning, saver)
         prune.carry_out(pruning, saver)
     changed = pruning.changes if check_mode else pruning.changed
     uploads = find_stale_uploads(tree, now - wish.stale_uploads_after) if wish.purge_stale_uploads else []

@@ -85,8 +85,8 @@ def plan_of(*repositories, **more):
 def prune(store, *repositories, saver=None):
     work = StorePrune(store.tree)
     pruning = work.look(plan_of(*repositories))
-    if saver:
-        work.save(pruning, saver)
+    saver = saver or Recorder()
+    work.save(pruning, saver)
     work.carry_out(pruning, saver)
     return pruning
 
@@ -301,7 +301,7 @@ def test_a_write_in_between_is_noticed(store):
     work = StorePrune(store.tree)
     pruning = work.look(plan_of(planned("app", [("x", digest, DELETE)], [(digest, "image")])))
     pushed = store.image("app", "x")
-    work.carry_out(pruning)
+    work.carry_out(pruning, Recorder())
     assert "is the registry read-only" in pruning.errors[0]
     assert held_in(store, "app") == ({"x": pushed}, {digest, pushed})
 
@@ -355,6 +355,18 @@ def test_killed_at_any_moment_the_store_is_whole_and_the_next_run_finishes(store
     assert not os.path.exists(os.path.join(store.repository("app"), "_manifests", "_fleetops_removed"))
 
 
+def carry_out(wish, check_mode=False):
+    return maintain(wish, check_mode, NOW, lambda identity: (Recorder(), "/backup"))
+
+
+def test_without_a_backup_nothing_goes(store, tmp_path):
+    digest = store.image("app", "x")
+    plan = plan_of(planned("app", [("x", digest, DELETE)], [(digest, "image")]))
+    with pytest.raises(StorageError, match="backup_dir is needed"):
+        maintain(wish_for(store, tmp_path, plan), False, NOW)
+    assert held_in(store, "app")[0] == {"x": digest}
+
+
 def wish_for(store, tmp_path, plan=None, **more):
     if plan is not None:
         more["plan_file"] = str(tmp_path / "plan.gz")
@@ -384,11 +396,11 @@ def test_check_mode_tells_and_touches_nothing(store, tmp_path):
     assert shown["deleted"] == {"tags": 0, "untagged": 0, "manifests": 0}
     assert shown["repositories"] == [{"name": "app", "tags": ["x"], "manifests": [digest]}]
     assert shown["purged_uploads_count"] == 1
-    done = maintain(wish, False, NOW)
+    done = carry_out(wish)
     assert done["changed"] is True
     assert (done["planned"], done["deleted"]) == (shown["planned"], shown["planned"])
     assert done["repositories"] == shown["repositories"]
-    again = maintain(wish, False, NOW)
+    again = carry_out(wish)
     assert (again["changed"], again["purged_uploads_count"]) == (False, 0)
 
 
@@ -398,7 +410,7 @@ def test_only_the_approved_plan(store, tmp_path):
     with pytest.raises(StorageError, match="not the approved"):
         maintain(wish_for(store, tmp_path, plan, plan_id="0" * 64), False, NOW)
     assert held_in(store, "app")[0] == {"x": digest}
-    assert maintain(wish_for(store, tmp_path, plan, plan_id=plan.identity), False, NOW)["changed"] is True
+    assert carry_out(wish_for(store, tmp_path, plan, plan_id=plan.identity))["changed"] is True
 
 
 def test_a_held_plan_needs_approval(store, tmp_path):
@@ -409,7 +421,7 @@ def test_a_held_plan_needs_approval(store, tmp_path):
     )
     with pytest.raises(GuardHeld, match="plan_id=" + plan.identity):
         maintain(wish_for(store, tmp_path, plan), False, NOW)
-    assert maintain(wish_for(store, tmp_path, plan, plan_id=plan.identity), False, NOW)["deleted"]["tags"] == 1
+    assert carry_out(wish_for(store, tmp_path, plan, plan_id=plan.identity))["deleted"]["tags"] == 1
 
 
 def test_a_plan_that_was_altered_is_refused(store, tmp_path):

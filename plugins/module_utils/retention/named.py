@@ -127,8 +127,9 @@ def _delete_named(
     named_tags = {reference.tag for reference in named if reference.tag}
     doomed = list(digests) + _lonely_children(repository, set(digests))
     going = set(doomed)
+    links = _Links(repository)
     for digest, reference in digests.items():
-        refusals.extend(_refuse(repository, digest, reference, named_tags, going, shared_tags, index_child))
+        refusals.extend(_refuse(links, digest, reference, named_tags, going, shared_tags, index_child))
     tags = tuple(
         PlannedTag(
             tag.name, tag.digest, DELETE, NAMED if tag.name in named_tags else "on a named manifest", pushed=tag.pushed
@@ -149,8 +150,26 @@ def _delete_named(
     return RepositoryPlan(repository.name, tags, tuple(manifests)), refusals, absent
 
 
+class _Links:
+    """Which tags, in order, and which indexes lead to each digest of a repository."""
+
+    def __init__(self, repository: Repository) -> None:
+        self.tags: t.Dict[str, t.List[str]] = {}
+        self.parents: t.Dict[str, t.List[str]] = {}
+        for name, digest in sorted((tag.name, tag.digest) for tag in repository.tags if tag.digest):
+            self.tags.setdefault(digest, []).append(name)
+        for manifest in repository.manifests.values():
+            for child in {child.digest for child in manifest.children}:
+                self.parents.setdefault(child, []).append(manifest.digest)
+
+    def name(self, digest: str) -> str:
+        """DIGEST with the tags that name it."""
+        names = self.tags.get(digest)
+        return "%s (%s)" % (", ".join(names), digest) if names else digest
+
+
 def _refuse(
-    repository: Repository,
+    links: _Links,
     digest: str,
     reference: Reference,
     named_tags: t.Set[str],
@@ -158,30 +177,20 @@ def _refuse(
     shared_tags: bool,
     index_child: bool,
 ) -> t.Iterator[Refusal]:
-    others = sorted(tag.name for tag in repository.tags if tag.digest == digest and tag.name not in named_tags)
+    others = [name for name in links.tags.get(digest, ()) if name not in named_tags]
     if others and not shared_tags:
         reason = (
             "its manifest %s also carries the tags %s, which would go with it; name them too, set shared_tags: delete, or take"
             " the one tag off with registry_tag_delete" % (digest, ", ".join(others))
         )
         yield Refusal(str(reference), reason)
-    parents = [manifest for manifest in repository.manifests.values() if _has_child(manifest, digest)]
-    staying = sorted(_name(repository, manifest.digest) for manifest in parents if manifest.digest not in going)
+    staying = sorted(links.name(parent) for parent in links.parents.get(digest, ()) if parent not in going)
     if staying and not index_child:
         reason = (
             "it is part of the index %s, which would be left broken; delete the index instead, or set index_child: delete"
             % ", ".join(staying)
         )
         yield Refusal(str(reference), reason)
-
-
-def _name(repository: Repository, digest: str) -> str:
-    names = sorted(tag.name for tag in repository.tags if tag.digest == digest)
-    return "%s (%s)" % (", ".join(names), digest) if names else digest
-
-
-def _has_child(manifest: Manifest, digest: str) -> bool:
-    return any(child.digest == digest for child in manifest.children)
 
 
 def _lonely_children(repository: Repository, named: t.Set[str]) -> t.List[str]:

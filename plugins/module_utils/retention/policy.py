@@ -102,7 +102,9 @@ def _compile(entry: t.Any, number: int) -> Policy:
     for key, value in entry.items():
         check = _CHECKS.get(key) if isinstance(key, str) else None
         if check is None:
-            raise PolicyInvalid("there is no such key%s" % _hint(key), policy=name, key=shown(key).strip("'"), value=value)
+            raise PolicyInvalid(
+                "there is no such key%s" % _hint(key), policy=name, key=shown(key).strip("'"), value=value
+            )
         try:
             values[key] = check(value)
         except ValueRefused as error:

@@ -156,9 +156,7 @@ def _set(text: str, path: Path, value: Scalar) -> str:
         if depth and _is_null(node):
             return _fill_null(text, parents, key_node, node, path[depth:], value)
         if not isinstance(node, MappingNode):
-            raise _Refused(
-                "%s is not a mapping (line %d), so %s cannot be set in it" % (where, _line(node), name)
-            )
+            raise _Refused("%s is not a mapping (line %d), so %s cannot be set in it" % (where, _line(node), name))
         _refuse_shared(node, where)
         parents.append(node)
         found = [pair for pair in node.value if isinstance(pair[0], ScalarNode) and pair[0].value == name]
@@ -175,15 +173,13 @@ def _refuse_shared(node: Node, where: str) -> None:
     """A node with an anchor may be meant elsewhere too; a merge key may bring what is then set twice."""
     if node.anchor is not None:
         raise _Refused(
-            "%s is shared through the YAML anchor &%s (line %d); write it out"
-            % (where, node.anchor, _line(node))
+            "%s is shared through the YAML anchor &%s (line %d); write it out" % (where, node.anchor, _line(node))
         )
     if isinstance(node, MappingNode) and any(
         isinstance(key, ScalarNode) and key.value == "<<" for key, _value in node.value
     ):
         raise _Refused(
-            "%s takes keys from elsewhere with the YAML merge key << (line %d); write them out"
-            % (where, _line(node))
+            "%s takes keys from elsewhere with the YAML merge key << (line %d); write them out" % (where, _line(node))
         )
 
 
@@ -191,13 +187,9 @@ def _replace(text: str, key: Node, node: Node, path: Path, value: Scalar) -> str
     """TEXT with the scalar NODE of KEY written as VALUE."""
     where = ".".join(path)
     if not isinstance(node, ScalarNode):
-        raise _Refused(
-            "%s is a mapping or a list (line %d), and a single value is wanted" % (where, _line(node))
-        )
+        raise _Refused("%s is a mapping or a list (line %d), and a single value is wanted" % (where, _line(node)))
     if node.style in ("|", ">"):
-        raise _Refused(
-            "%s is written as a block of text (line %d); write it on one line" % (where, _line(node))
-        )
+        raise _Refused("%s is written as a block of text (line %d); write it on one line" % (where, _line(node)))
     start, end = node.start_mark.index, node.end_mark.index
     if start == end:
         start = end = _after_colon(text, key)
@@ -205,9 +197,7 @@ def _replace(text: str, key: Node, node: Node, path: Path, value: Scalar) -> str
     return text[:start] + _written(value) + text[end:]
 
 
-def _fill_null(
-    text: str, parents: t.List[MappingNode], key: Node, node: Node, rest: Path, value: Scalar
-) -> str:
+def _fill_null(text: str, parents: t.List[MappingNode], key: Node, node: Node, rest: Path, value: Scalar) -> str:
     """TEXT with a mapping where KEY has none yet: a bare key, or null in words."""
     _refuse_shared(node, key.value)
     start, end = node.start_mark.index, node.end_mark.index
@@ -241,9 +231,7 @@ def _insert(text: str, parents: t.List[MappingNode], key: t.Optional[Node], rest
     end = _content_end(text, mapping)
     if end is not None:
         return _append(text, _past_comments(text, end, column), lines, _line_break(text))
-    if (
-        key is not None
-    ):  # after a block of text or an empty list item the end is not certain, so the new key goes first
+    if key is not None:  # after a block of text or an empty list item the end is not certain, so the new key goes first
         return _append(text, _line_end(text, _after_colon(text, key)), lines, _line_break(text))
     first = pairs[0][0].start_mark.index
     place = first - pairs[0][0].start_mark.column
@@ -260,11 +248,7 @@ def _append(text: str, place: int, lines: str, line_break: str) -> str:
 def _content_end(text: str, node: Node) -> t.Optional[int]:
     """Where the last thing written in NODE ends; None where that cannot be told."""
     if isinstance(node, ScalarNode):
-        return (
-            None
-            if node.style in ("|", ">") or node.start_mark.index == node.end_mark.index
-            else node.end_mark.index
-        )
+        return None if node.style in ("|", ">") or node.start_mark.index == node.end_mark.index else node.end_mark.index
     if node.flow_style:
         return node.end_mark.index
     if not node.value:

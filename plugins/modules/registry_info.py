@@ -157,7 +157,11 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.cl
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import ConnectionFailed
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.abilities import advice, needed_actions
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import require_repository
-from ansible_collections.fleetops.container_registry.plugins.module_utils.module import ModuleFailure, RegistryModule, Result
+from ansible_collections.fleetops.container_registry.plugins.module_utils.module import (
+    ModuleFailure,
+    RegistryModule,
+    Result,
+)
 
 
 def describe(module: RegistryModule, client: RegistryClient) -> Result:

@@ -135,9 +135,9 @@ import time
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.report import restore_report
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.request import duration_option
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.undo import undo
 from ansible_collections.fleetops.container_registry.plugins.module_utils.module import RegistryModule, Result
-from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.request import duration_option
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.patterns import compile_patterns
 
 

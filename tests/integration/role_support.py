@@ -254,7 +254,11 @@ class Site:
         return [program, "-i", str(self.inventory), "-e", json.dumps(known), *options, playbook]
 
     def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("CONTAINER_REGISTRY_", "REGISTRY_"))}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("CONTAINER_REGISTRY_", "REGISTRY_"))
+        }
         return dict(
             kept,
             ANSIBLE_NOCOLOR="1",

@@ -29,7 +29,9 @@ class Moment:
         self.bytes = registry.bytes_on_disk()
         self.delete = answers(registry.url)
         self.state = registry.state.exists()
-        self.restarts = (registry.home / "restarts").read_text().count("restart") if (registry.home / "restarts").exists() else 0
+        self.restarts = (
+            (registry.home / "restarts").read_text().count("restart") if (registry.home / "restarts").exists() else 0
+        )
 
 
 class Story:
@@ -85,7 +87,12 @@ def version(request):
 def test_check_mode_touches_nothing(story, version):
     before, after = story.moments[0][version], story.moments[1][version]
     assert before.delete == after.delete == "disabled"
-    assert (after.process, after.config, after.tags, after.bytes) == (before.process, before.config, before.tags, before.bytes)
+    assert (after.process, after.config, after.tags, after.bytes) == (
+        before.process,
+        before.config,
+        before.tags,
+        before.bytes,
+    )
     assert not after.state
 
 
@@ -113,9 +120,7 @@ def test_space_comes_back_also_that_of_images_pushed_over(story, version):
 def test_the_configuration_has_the_one_change_and_the_registry_runs_with_it(story, version):
     before, after = story.moments[0][version], story.moments[2][version]
     text = before.config.decode()
-    assert after.config.decode() == text.replace(
-        "http:\n", "    delete:\n        enabled: true\nhttp:\n"
-    )
+    assert after.config.decode() == text.replace("http:\n", "    delete:\n        enabled: true\nhttp:\n")
     assert after.delete == "enabled"
 
 

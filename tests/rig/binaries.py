@@ -209,7 +209,16 @@ def install_debian_packages(*packages: str) -> None:
         raise Unavailable(what, f"install it as root: apt-get install --no-install-recommends {what}")
     with locked("apt"), _no_service_starts():
         env = {"DEBIAN_FRONTEND": "noninteractive"}
-        install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", *packages]
+        install = [
+            "apt-get",
+            "install",
+            "-y",
+            "-q",
+            "--no-install-recommends",
+            "-o",
+            "DPkg::Lock::Timeout=300",
+            *packages,
+        ]
         try:
             run(what, install, env=env)
         except Unavailable:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
@@ -34,7 +34,7 @@ DOCKER = {
 }
 MEDIA = {"oci": OCI, "docker": DOCKER}
 EMPTY = b"{}"
-DAY_ZERO = datetime(2025, 1, 1, tzinfo=timezone.utc)
+DAY_ZERO = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,13 @@ class Pusher:
         return self._manifest(repository, tag, document, annotations, subject)
 
     def multi(
-        self, repository: str, tag: str | Sequence[str] | None, *, created: float = 0, words: str = "", media: str = "oci"
+        self,
+        repository: str,
+        tag: str | Sequence[str] | None,
+        *,
+        created: float = 0,
+        words: str = "",
+        media: str = "oci",
     ) -> tuple[Pushed, list[Pushed]]:
         """Push an image for amd64 and arm64; returns the index and its children, which have no tags."""
         children = [
@@ -222,7 +228,9 @@ class Pusher:
             "config": self.blob(repository, b'{"config":{}}', OCI["config"]),
             "layers": [
                 self.blob(
-                    repository, f"signature of {subject.digest}".encode(), "application/vnd.dev.cosign.simplesigning.v1+json"
+                    repository,
+                    f"signature of {subject.digest}".encode(),
+                    "application/vnd.dev.cosign.simplesigning.v1+json",
                 )
             ],
         }

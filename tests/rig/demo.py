@@ -81,7 +81,7 @@ def write_scripts(registry: RegistryProcess, home: Path) -> dict[str, str]:
     start = f'#!/bin/sh\nsetsid "{registry.binary}" serve "{registry.config_path}" >>"{registry.log_path}" 2>&1 </dev/null &\necho $! >"{pid}"\n'
     stop = (
         f'#!/bin/sh\npid=$(cat "{pid}") || exit 0\nkill "$pid" 2>/dev/null\n'
-        "for _try in $(seq 100); do kill -0 \"$pid\" 2>/dev/null || exit 0; sleep 0.1; done\nexit 1\n"
+        'for _try in $(seq 100); do kill -0 "$pid" 2>/dev/null || exit 0; sleep 0.1; done\nexit 1\n'
     )
     commands = {}
     for name, text in {"start": start, "stop": stop}.items():
@@ -181,7 +181,9 @@ def main() -> None:
         path = inventory(registry, home, commands)
         outputs = []
         for title, options in PLAYS:
-            print(f"\nansible-playbook fleetops.container_registry.maintain {' '.join(options)} ({title}) ...", flush=True)
+            print(
+                f"\nansible-playbook fleetops.container_registry.maintain {' '.join(options)} ({title}) ...", flush=True
+            )
             outputs.append(play(path, home, options))
             counted.append(figures(registry))
             if options:
@@ -205,9 +207,13 @@ def judge(registry: RegistryProcess, counted: Sequence[tuple[int, int, int]], ou
     if counted[3] != counted[2] or changed(outputs[2]) != 0:
         raise SystemExit("the second run has changed something")
     pulled = sum(
-        len(store.pull_all(registry.url, f"{team}/{service}")) for team, services in TEAMS.items() for service in services
+        len(store.pull_all(registry.url, f"{team}/{service}"))
+        for team, services in TEAMS.items()
+        for service in services
     )
-    print(f"\nAll {pulled} tags that are left were pulled in full, every digest checked. The third run reported changed=0.")
+    print(
+        f"\nAll {pulled} tags that are left were pulled in full, every digest checked. The third run reported changed=0."
+    )
 
 
 if __name__ == "__main__":

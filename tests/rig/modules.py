@@ -56,7 +56,9 @@ def start_module(
 ) -> subprocess.Popen[str]:
     """Start the module NAME in a process of its own; finish_module reads its result."""
     given = dict(arguments, _ansible_check_mode=check, _ansible_diff=diff)
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("CONTAINER_REGISTRY_", "REGISTRY_"))}
+    inherited = {
+        key: value for key, value in os.environ.items() if not key.startswith(("CONTAINER_REGISTRY_", "REGISTRY_"))
+    }
     process = subprocess.Popen(
         [python, "-m", "ansible_collections.fleetops.container_registry.tests.rig.run_module", f"{MODULES}.{name}"],
         cwd=ROOT,

@@ -45,7 +45,9 @@ def ensure_venv_module() -> None:
         return
     package = f"python3.{sys.version_info[1]}-venv"
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        sys.exit(f"{sys.executable} cannot make virtual environments. Install {package}, for instance: sudo apt-get install {package}")
+        sys.exit(
+            f"{sys.executable} cannot make virtual environments. Install {package}, for instance: sudo apt-get install {package}"
+        )
     print(f"Installing {package}", flush=True)
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", package]

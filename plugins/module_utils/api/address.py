@@ -59,10 +59,13 @@ class Address:
         scheme, separator, _rest = text.partition("://")
         if not separator:
             raise AddressInvalid(
-                "url %r has no scheme: write https://%s, or http:// for a registry without TLS" % (_shown(text), _shown(text))
+                "url %r has no scheme: write https://%s, or http:// for a registry without TLS"
+                % (_shown(text), _shown(text))
             )
         if scheme.lower() not in _PORTS:
-            raise AddressInvalid("url %r has the scheme %r: a registry is reached by http or https" % (_shown(text), scheme))
+            raise AddressInvalid(
+                "url %r has the scheme %r: a registry is reached by http or https" % (_shown(text), scheme)
+            )
         try:
             parts = urlsplit(text)
             port = parts.port

@@ -36,7 +36,9 @@ DELETE_REMEDY = (
     "Set storage.delete.enabled: true in the registry's configuration (or REGISTRY_STORAGE_DELETE_ENABLED=true) and restart it."
     " A pull-through cache answers the same and can never delete this way."
 )
-READ_ONLY_REMEDY = "Its configuration has storage.maintenance.readonly enabled: end that, or wait for the maintenance to be over."
+READ_ONLY_REMEDY = (
+    "Its configuration has storage.maintenance.readonly enabled: end that, or wait for the maintenance to be over."
+)
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,8 @@ def failure_of(answer: Answer, what: str) -> RegistryError:
         if any(one in _ABSENT for one in codes):
             return NotFound(text, *where)
         return NotARegistry(
-            text + " The answer has no error code of a registry: check url, above all its path prefix, and any proxy.", *where
+            text + " The answer has no error code of a registry: check url, above all its path prefix, and any proxy.",
+            *where,
         )
     if answer.status == 405 or (answer.status == 400 and "UNSUPPORTED" in codes):
         return _unsupported(answer, text, where)

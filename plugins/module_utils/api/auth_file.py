@@ -53,7 +53,9 @@ class AuthFile:
         except OSError as error:
             raise RegistryError("%s: %s cannot be read: %s." % (source, path, error.strerror or error)) from error
         if len(content) > _MOST_BYTES:
-            raise RegistryError("%s: %s is no file of logins, it is larger than %d bytes." % (source, path, _MOST_BYTES))
+            raise RegistryError(
+                "%s: %s is no file of logins, it is larger than %d bytes." % (source, path, _MOST_BYTES)
+            )
         try:
             document = json.loads(content.decode("utf-8") or "{}")
         except (ValueError, RecursionError):

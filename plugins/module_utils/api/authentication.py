@@ -11,8 +11,14 @@ import typing as t
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.address import Address
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.answer import Answer, failure_of
-from ansible_collections.fleetops.container_registry.plugins.module_utils.api.challenge import Challenge, parse_challenges
-from ansible_collections.fleetops.container_registry.plugins.module_utils.api.credentials import Credentials, CredentialSource
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.challenge import (
+    Challenge,
+    parse_challenges,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.credentials import (
+    Credentials,
+    CredentialSource,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import (
     AuthenticationFailed,
     InsufficientScope,
@@ -154,7 +160,9 @@ class Authentication:
         bearer = next((one for one in challenges if one.scheme == "bearer"), None)
         if bearer is not None and isinstance(self._way, Bearer):
             if bearer.parameters.get("error") == "invalid_token":
-                detail = "The registry does not accept the token server's token: their keys, names or clocks may not match."
+                detail = (
+                    "The registry does not accept the token server's token: their keys, names or clocks may not match."
+                )
             else:
                 kind = InsufficientScope
                 missing = bearer.parameters.get("scope") or str(scope)
@@ -167,9 +175,13 @@ class Authentication:
     def _reason(self, challenges: t.Sequence[Challenge], scope: Scope) -> str:
         credentials = self._source.find(scope.repository)
         if isinstance(self._way, StaticToken):
-            return "The token from %s is refused; it may have expired, or not be for this." % self._token_source(credentials)
+            return "The token from %s is refused; it may have expired, or not be for this." % self._token_source(
+                credentials
+            )
         if credentials is None:
-            file = " The file of logins has no entry for %s." % self._address.origin.netloc if self._source.given else ""
+            file = (
+                " The file of logins has no entry for %s." % self._address.origin.netloc if self._source.given else ""
+            )
             return "The registry wants to know who asks.%s %s" % (file, _REMEDY)
         if not challenges:
             return "The registry does not say how to log in (no WWW-Authenticate)."
@@ -184,7 +196,11 @@ class Authentication:
         credentials = self._source.find(scope.repository)
         if credentials is None:
             return "an anonymous user"
-        return "the user %r from %s" % (credentials.username, credentials.source) if credentials.username else credentials.source
+        return (
+            "the user %r from %s" % (credentials.username, credentials.source)
+            if credentials.username
+            else credentials.source
+        )
 
     @staticmethod
     def _token_source(credentials: t.Optional[Credentials]) -> str:

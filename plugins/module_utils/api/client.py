@@ -46,7 +46,11 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.sc
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.transport import Transport
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import MAX_MANIFEST_BYTES
-from ansible_collections.fleetops.container_registry.plugins.module_utils.model.media_types import ACCEPT, MANIFEST_TYPES, OCI_MANIFEST
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.media_types import (
+    ACCEPT,
+    MANIFEST_TYPES,
+    OCI_MANIFEST,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import (
     digest_of,
     has_digest,
@@ -331,7 +335,9 @@ class RegistryClient:
             return DeleteAnswer(answer.status, answer.errors)
         if answer.status == 400 and not is_digest(reference) and answer.code in ("DIGEST_INVALID", "UNSUPPORTED"):
             raise Unsupported(
-                "%s failed: this registry cannot delete a tag, only a manifest by digest." % what, *answer.where, answer.code
+                "%s failed: this registry cannot delete a tag, only a manifest by digest." % what,
+                *answer.where,
+                answer.code,
             )
         raise failure_of(answer, what)
 
@@ -354,7 +360,9 @@ class RegistryClient:
             raise failure_of(answer, what)
         said = answer.header("docker-content-digest")
         if said is not None and said != digest:
-            raise ResponseInvalid("%s: the registry stored %s instead of %s." % (what, said[:200], digest), *answer.where)
+            raise ResponseInvalid(
+                "%s: the registry stored %s instead of %s." % (what, said[:200], digest), *answer.where
+            )
         return digest
 
     def upload_blob(self, repository: str, content: bytes, digest: str) -> None:
@@ -537,14 +545,19 @@ class RegistryClient:
         parts = urlsplit(urljoin(answer.url, location))
         at = parts.path.find("/v2/")
         if not location or (parts.hostname or "").lower() != self.address.origin.host or at < 0:
-            raise ResponseInvalid("%s: the registry sends the upload to another place, which is not followed." % what, *answer.where)
+            raise ResponseInvalid(
+                "%s: the registry sends the upload to another place, which is not followed." % what, *answer.where
+            )
         return parts.path[at:] + ("?" + parts.query if parts.query else "")
 
     def _no_registry(self, answer: Answer) -> NotARegistry:
         """Why GET /v2/ may be a 404: an old registry that speaks version 1 only, or something else altogether."""
         old = False
         try:
-            old = self._transport.exchange("GET", self.address.base + "/v1/_ping", {}, limit=_MOST_SHORT_BYTES).status == 200
+            old = (
+                self._transport.exchange("GET", self.address.base + "/v1/_ping", {}, limit=_MOST_SHORT_BYTES).status
+                == 200
+            )
         except RegistryError:
             pass
         if old:
@@ -554,7 +567,8 @@ class RegistryClient:
                 *answer.where,
             )
         return NotARegistry(
-            "There is no registry at %s: it answers 404 for /v2/. Check url, above all port and path prefix." % self.address.base,
+            "There is no registry at %s: it answers 404 for /v2/. Check url, above all port and path prefix."
+            % self.address.base,
             *answer.where,
         )
 
@@ -564,11 +578,14 @@ class RegistryClient:
         if not is_digest(digest):
             raise ResponseInvalid("%s: the registry gives %r as the digest." % (what, digest[:200]), *answer.where)
         if is_digest(reference) and digest != reference and digest.split(":", 1)[0] == reference.split(":", 1)[0]:
-            raise ResponseInvalid("%s: the registry answers with the manifest %s instead." % (what, digest), *answer.where)
+            raise ResponseInvalid(
+                "%s: the registry answers with the manifest %s instead." % (what, digest), *answer.where
+            )
         if answer.media_type not in MANIFEST_TYPES:
             if answer.media_type == "text/html":
                 raise NotARegistry(
-                    "%s: %s answers with a web page instead of a manifest. Check url, and any proxy." % (what, answer.url),
+                    "%s: %s answers with a web page instead of a manifest. Check url, and any proxy."
+                    % (what, answer.url),
                     *answer.where,
                 )
             raise ResponseInvalid(
@@ -597,7 +614,11 @@ def _names(answer: Answer, key: str, what: str) -> t.List[str]:
     listed = document.get(key) if isinstance(document, dict) else document
     if isinstance(document, dict) and key in document and listed is None:
         return []
-    if not isinstance(listed, list) or not isinstance(document, dict) or not all(isinstance(one, str) for one in listed):
+    if (
+        not isinstance(listed, list)
+        or not isinstance(document, dict)
+        or not all(isinstance(one, str) for one in listed)
+    ):
         raise ResponseInvalid("%s: the answer of %s has no list %r." % (what, answer.url, key), *answer.where)
     return listed
 
@@ -606,7 +627,8 @@ def _catalog_failure(answer: Answer, what: str) -> RegistryError:
     failure = failure_of(answer, what)
     if isinstance(failure, (Forbidden, Unsupported, NotARegistry)):
         return type(failure)(
-            failure.message + " Not every registry lets everybody list all repositories: name them in the option repositories.",
+            failure.message
+            + " Not every registry lets everybody list all repositories: name them in the option repositories.",
             *answer.where,
             failure.code,
         )

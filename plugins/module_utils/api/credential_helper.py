@@ -49,7 +49,9 @@ def ask_helper(name: str, server: str, timeout: float) -> t.Optional[t.Tuple[str
     except (ValueError, KeyError, TypeError, RecursionError):
         username = secret = None
     if not isinstance(username, str) or not isinstance(secret, str):
-        raise RegistryError("The credential helper %s answers for %s with something that is no login." % (program, server))
+        raise RegistryError(
+            "The credential helper %s answers for %s with something that is no login." % (program, server)
+        )
     return (username, secret) if username and secret else None
 
 
@@ -72,7 +74,8 @@ def _run(program: str, path: str, server: str, timeout: float) -> t.Tuple[int, b
         except subprocess.TimeoutExpired:
             _end(process)
             raise RegistryError(
-                "The credential helper %s gave no answer for %s within %g seconds and was ended." % (program, server, timeout)
+                "The credential helper %s gave no answer for %s within %g seconds and was ended."
+                % (program, server, timeout)
             ) from None
     if len(output) > _MOST_BYTES:
         raise RegistryError("The credential helper %s answers for %s with more than a login." % (program, server))

@@ -45,7 +45,9 @@ class CredentialSource:
     first of the files that is named is the one that counts.
     """
 
-    def __init__(self, connection: Connection, address: Address, environment: t.Optional[t.Mapping[str, str]] = None) -> None:
+    def __init__(
+        self, connection: Connection, address: Address, environment: t.Optional[t.Mapping[str, str]] = None
+    ) -> None:
         self._address = address
         self._lock = threading.Lock()
         self._file: t.Optional[AuthFile] = None
@@ -56,7 +58,9 @@ class CredentialSource:
         elif connection.username:
             if ":" in connection.username:
                 raise RegistryError("username: a user's name cannot have a colon in it (RFC 7617).")
-            self._own = Credentials(connection.username, connection.password, source="the options username and password")
+            self._own = Credentials(
+                connection.username, connection.password, source="the options username and password"
+            )
         else:
             path, source = login_file(connection, os.environ if environment is None else environment)
             self._file = AuthFile.read(path, source, connection.timeout) if path else None

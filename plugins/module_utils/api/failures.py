@@ -31,7 +31,9 @@ def no_answer(error: BaseException, method: str, url: str, timeout: float) -> Re
     secure = next((one for one in chain if isinstance(one, ssl.SSLError)), None)
     where = (method, shown)
     if any(isinstance(one, requests.exceptions.InvalidSchema) for one in chain):
-        return RegistryError("%s cannot be reached through the proxy of the environment: %s." % (shown, _reason(chain)), *where)
+        return RegistryError(
+            "%s cannot be reached through the proxy of the environment: %s." % (shown, _reason(chain)), *where
+        )
     if secure is not None or any(isinstance(one, requests.exceptions.SSLError) for one in chain):
         return _tls_failure(chain, secure, where)
     if any(isinstance(one, requests.exceptions.ProxyError) for one in chain):
@@ -52,10 +54,13 @@ def no_answer(error: BaseException, method: str, url: str, timeout: float) -> Re
         )
     if any(isinstance(one, urllib3.exceptions.NewConnectionError) for one in chain):
         return Unreachable(
-            "%s cannot be reached: %s. Check host and port in url, and whether the registry is running." % (shown, _reason(chain)),
+            "%s cannot be reached: %s. Check host and port in url, and whether the registry is running."
+            % (shown, _reason(chain)),
             *where,
         )
-    if any(isinstance(one, (socket.timeout, requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)) for one in chain):
+    if any(
+        isinstance(one, (socket.timeout, requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)) for one in chain
+    ):
         return ConnectionFailed(
             "%s %s: no whole answer within %g seconds. Raise timeout, or look what holds the registry up."
             % (method, shown, timeout),

@@ -58,7 +58,8 @@ class Pages:
         if host != self._address.origin.host:
             raise ResponseInvalid(
                 "%s: the next page is said to be at %s, another host, which is not followed. Behind a proxy, let it pass on the Host"
-                " header, or set http.host in the registry's configuration." % (self._what, without_secrets(parts.geturl())),
+                " header, or set http.host in the registry's configuration."
+                % (self._what, without_secrets(parts.geturl())),
                 *answer.where,
             )
         if parts.query in self._queries or self._empty >= _MOST_EMPTY:

@@ -56,8 +56,12 @@ class Redirects:
             raise ResponseInvalid("%s: redirected to something that is no address." % what, *answer.where)
         shown = without_secrets(parts.geturl())
         if before.scheme == "https" and origin.scheme != "https":
-            raise ResponseInvalid("%s: redirected from TLS to %s without it, which is not followed." % (what, shown), *answer.where)
+            raise ResponseInvalid(
+                "%s: redirected from TLS to %s without it, which is not followed." % (what, shown), *answer.where
+            )
         # A registry must not be able to make us read what only this host can reach.
         if origin.host != self._home.host and is_inward(origin.host) and not is_inward(self._home.host):
-            raise ResponseInvalid("%s: redirected to %s on this host or link, which is not followed." % (what, shown), *answer.where)
+            raise ResponseInvalid(
+                "%s: redirected to %s on this host or link, which is not followed." % (what, shown), *answer.where
+            )
         return urlunsplit(parts._replace(fragment="")), origin

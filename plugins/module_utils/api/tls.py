@@ -54,7 +54,8 @@ def _trust(context: ssl.SSLContext, option: str, path: str) -> None:
             context.load_verify_locations(cafile=path)
     except (OSError, ssl.SSLError) as error:
         raise RegistryError(
-            "%s: %s cannot be read as certificates of authorities: %s. Give a PEM file that holds them." % (option, path, error)
+            "%s: %s cannot be read as certificates of authorities: %s. Give a PEM file that holds them."
+            % (option, path, error)
         ) from error
 
 

@@ -22,7 +22,10 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.ad
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.answer import Answer, failure_of
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.challenge import Challenge
-from ansible_collections.fleetops.container_registry.plugins.module_utils.api.credentials import Credentials, CredentialSource
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.credentials import (
+    Credentials,
+    CredentialSource,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import (
     AuthenticationFailed,
     ResponseInvalid,
@@ -63,7 +66,9 @@ class TokenService:
         except ValueError:
             parts = urlsplit("")
         if origin_of(parts) is None or "@" in parts.netloc:
-            raise AuthenticationFailed("The registry names %r as its token server, which is no address." % without_secrets(realm)[:200])
+            raise AuthenticationFailed(
+                "The registry names %r as its token server, which is no address." % without_secrets(realm)[:200]
+            )
         return cls(urlunsplit(parts._replace(fragment="")), challenge.parameters.get("service", ""), source, transport)
 
     def token(self, scope: Scope) -> str:
@@ -149,5 +154,9 @@ class TokenService:
         failure = failure_of(answer, "Asking for a token")
         if answer.status not in (400, 401, 403):
             return failure
-        who = "The credentials from %s are refused." % credentials.source if credentials else "It gives no token without a login."
+        who = (
+            "The credentials from %s are refused." % credentials.source
+            if credentials
+            else "It gives no token without a login."
+        )
         return AuthenticationFailed("%s %s" % (failure.message, who), *answer.where)

@@ -13,7 +13,11 @@ import time
 import typing as t
 from urllib.parse import urlsplit
 
-from ansible_collections.fleetops.container_registry.plugins.module_utils.api.address import Origin, origin_of, without_secrets
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.address import (
+    Origin,
+    origin_of,
+    without_secrets,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.answer import Answer
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.bounded import BoundedAdapter, time_limit
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.connection import Connection
@@ -165,7 +169,10 @@ class Transport:
             bodiless = method == "HEAD" or response.status_code in (204, 304)
             if not whole and not first_bytes:
                 raise ResponseInvalid(
-                    "%s answers with more than the %d bytes that this may have." % (shown, limit), method, shown, response.status_code
+                    "%s answers with more than the %d bytes that this may have." % (shown, limit),
+                    method,
+                    shown,
+                    response.status_code,
                 )
             if whole and not bodiless and expected.isdigit() and len(content) != int(expected):
                 whole = False
@@ -200,7 +207,9 @@ class Transport:
         """The proxies that the environment names for the host of URL; looked up once per origin, it costs time."""
         origin = origin_of(urlsplit(url))
         if origin is None:
-            raise RegistryError("%s is no address that a request can go to." % without_secrets(url), "", without_secrets(url))
+            raise RegistryError(
+                "%s is no address that a request can go to." % without_secrets(url), "", without_secrets(url)
+            )
         with self._lock:
             if origin not in self._proxies:
                 self._proxies[origin] = dict(requests.utils.get_environ_proxies(str(origin)))

@@ -104,8 +104,12 @@ class Applier:
     def _tell(self, outcome: Outcome, done: RepositoryOutcome, total: int, plan: Plan) -> None:
         outcome.repositories.append(done)
         if self._progress is not None and not self._stopped:
-            kept = sum(1 for entry in plan.repositories if entry.name == done.name for tag in entry.tags if tag.action == KEEP)
-            self._progress(len(outcome.repositories), total, done.name, len(done.deleted_tags) + len(done.untagged_tags), kept)
+            kept = sum(
+                1 for entry in plan.repositories if entry.name == done.name for tag in entry.tags if tag.action == KEEP
+            )
+            self._progress(
+                len(outcome.repositories), total, done.name, len(done.deleted_tags) + len(done.untagged_tags), kept
+            )
 
     def _strategy(self, plan: RepositoryPlan) -> Strategy:
         return choose_strategy(self._forced, plan, self._abilities, self._journal is not None)
@@ -178,9 +182,11 @@ class Applier:
         """Take TAGS off; False where that cannot be done here and tags can only go with their manifests."""
         if not strategy.move:
             outcome.skipped.extend(
-                "the tag %s shares its manifest with a kept tag and is kept: taking it off alone needs strategy: auto and the right to push" % tag.name
+                "the tag %s shares its manifest with a kept tag and is kept: taking it off alone needs strategy: auto and the right to push"
+                % tag.name
                 if tag.digest
-                else "the tag %s dangles and is kept: taking it off needs strategy: auto and the right to push" % tag.name
+                else "the tag %s dangles and is kept: taking it off needs strategy: auto and the right to push"
+                % tag.name
                 for tag in tags
             )
             return False
@@ -239,9 +245,7 @@ class Applier:
             if self._journal is not None:
                 self._journal.done(plan.name, digests=gone)
 
-    def _delete(
-        self, name: str, digest: str, tags: t.Sequence[PlannedTag], outcome: RepositoryOutcome
-    ) -> bool:
+    def _delete(self, name: str, digest: str, tags: t.Sequence[PlannedTag], outcome: RepositoryOutcome) -> bool:
         """Delete one manifest with the tags that are still on it. Returns False if it had already been gone."""
         staying = []
         for tag in tags:

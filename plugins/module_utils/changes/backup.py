@@ -48,7 +48,10 @@ def back_up(
     work = [
         (repository.name, digest)
         for repository in plan.actionable
-        for digest in [*(manifest.digest for manifest in repository.doomed_manifests), *deferred.get(repository.name, ())]
+        for digest in [
+            *(manifest.digest for manifest in repository.doomed_manifests),
+            *deferred.get(repository.name, ()),
+        ]
     ]
 
     def fetch(item: t.Tuple[str, str]) -> t.Union[_Saved, str]:

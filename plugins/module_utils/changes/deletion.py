@@ -16,7 +16,6 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.cl
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import (
     ConnectionFailed,
     NotFound,
-    RegistryError,
     ResponseInvalid,
     ServerFailed,
 )
@@ -114,9 +113,15 @@ def _sweep_dangling(
     doubt: str,
 ) -> None:
     """Put the manifest back, so that the registry finds it and its tags again, and delete it once more."""
-    left = "the tags %s are left without a manifest after %s was deleted: %s" % (", ".join(dangling[:10]), digest, doubt)
+    left = "the tags %s are left without a manifest after %s was deleted: %s" % (
+        ", ".join(dangling[:10]),
+        digest,
+        doubt,
+    )
     if content is None:
-        raise DeletionFailed(left + ". Its bytes are not at hand; push these tags again, or delete them with remove_dangling_tags")
+        raise DeletionFailed(
+            left + ". Its bytes are not at hand; push these tags again, or delete them with remove_dangling_tags"
+        )
     media_type, body = content
     client.put_manifest(repository, digest, body, media_type)
     try:
@@ -131,5 +136,6 @@ def _sweep_dangling(
     client.put_manifest(repository, digest, body, media_type)
     raise DeletionFailed(
         "%s cannot be deleted: the registry drops it and then fails on its tags (%s). It was put back as it was. A tag of this"
-        " repository has a damaged link in the store: run registry_storage_info on the registry's host to find it" % (digest, doubt)
+        " repository has a damaged link in the store: run registry_storage_info on the registry's host to find it"
+        % (digest, doubt)
     )

@@ -31,9 +31,7 @@ def defer_manifests(plan: Plan, snapshot: Snapshot) -> t.Tuple[Plan, t.Dict[str,
     return replace(plan, repositories=repositories), waiting
 
 
-def _defer(
-    plan: RepositoryPlan, due: t.Mapping[str, str], waiting: t.Dict[str, t.List[str]]
-) -> RepositoryPlan:
+def _defer(plan: RepositoryPlan, due: t.Mapping[str, str], waiting: t.Dict[str, t.List[str]]) -> RepositoryPlan:
     if plan.is_noop:
         return plan
     later = [manifest.digest for manifest in plan.doomed_manifests if manifest.digest not in due]

@@ -133,7 +133,9 @@ class JournalWriter:
 
     def tag(self, repository: str, tag: SavedTag) -> None:
         """Save what a tag names."""
-        self._write("tag", repository=repository, name=tag.name, digest=tag.digest, action=tag.action, pushed=tag.pushed)
+        self._write(
+            "tag", repository=repository, name=tag.name, digest=tag.digest, action=tag.action, pushed=tag.pushed
+        )
 
     def ready(self) -> None:
         """Say that the backup is complete, and return only once file and directory are on disk."""
@@ -146,7 +148,9 @@ class JournalWriter:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            raise JournalError("the backup directory of %s cannot be synced: %s" % (self.path, error.strerror)) from error
+            raise JournalError(
+                "the backup directory of %s cannot be synced: %s" % (self.path, error.strerror)
+            ) from error
 
     def done(self, repository: str, tags: t.Iterable[str] = (), digests: t.Iterable[str] = ()) -> None:
         """Record, on disk, that these tags and manifests need no more work."""
@@ -181,7 +185,9 @@ class JournalWriter:
             raise self._failure(error) from error
 
     def _failure(self, error: OSError) -> JournalError:
-        return JournalError("the backup %s cannot be written: %s. Make room or give another backup_dir" % (self.path, error.strerror))
+        return JournalError(
+            "the backup %s cannot be written: %s. Make room or give another backup_dir" % (self.path, error.strerror)
+        )
 
 
 def close_journal(journal: Journal, run: str) -> None:
@@ -255,7 +261,9 @@ def _lines(stream: t.BinaryIO, path: str) -> t.Iterator[bytes]:
     while True:
         line = stream.readline(MAX_LINE_BYTES + 1)
         if len(line) > MAX_LINE_BYTES:
-            raise JournalError("the backup %s has a line of more than %d bytes: it is not one of ours" % (path, MAX_LINE_BYTES))
+            raise JournalError(
+                "the backup %s has a line of more than %d bytes: it is not one of ours" % (path, MAX_LINE_BYTES)
+            )
         if not line.endswith(b"\n"):
             return
         yield line
@@ -273,7 +281,9 @@ def _take(path: str, number: int, line: bytes, journal: t.Optional[Journal], bod
             )
         _apply(journal, kind, record, bodies)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise JournalError("line %d of the backup %s cannot be understood: %s" % (number, path, type(error).__name__)) from error
+        raise JournalError(
+            "line %d of the backup %s cannot be understood: %s" % (number, path, type(error).__name__)
+        ) from error
     return journal
 
 

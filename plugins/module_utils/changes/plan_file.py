@@ -38,6 +38,7 @@ def read_plan(path: str, identity: str = "") -> Plan:
         raise PlanFileError("the plan file %s cannot be used: %s. Make the plan again" % (path, error)) from error
     if identity and plan.identity != identity:
         raise PlanFileError(
-            "the plan file %s holds the plan %s, not the approved %s; review it and approve that one" % (path, plan.identity, identity)
+            "the plan file %s holds the plan %s, not the approved %s; review it and approve that one"
+            % (path, plan.identity, identity)
         )
     return plan

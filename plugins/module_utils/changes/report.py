@@ -76,7 +76,11 @@ def named_report(result: NamedResult, check: bool, diff: bool) -> Result:
     plan = result.named.plan
     if check:
         deleted = [
-            (entry.name, [tag.name for tag in entry.doomed_tags], [manifest.digest for manifest in entry.doomed_manifests])
+            (
+                entry.name,
+                [tag.name for tag in entry.doomed_tags],
+                [manifest.digest for manifest in entry.doomed_manifests],
+            )
             for entry in plan.actionable
         ]
     else:
@@ -87,7 +91,8 @@ def named_report(result: NamedResult, check: bool, diff: bool) -> Result:
         ]
     report = _named_base(result, check)
     report["deleted"] = [
-        {"repository": name, "tags": sorted(tags), "manifests": list(digests)} for name, tags, digests in sorted(deleted)
+        {"repository": name, "tags": sorted(tags), "manifests": list(digests)}
+        for name, tags, digests in sorted(deleted)
     ]
     if result.backup_file:
         report["backup_file"] = result.backup_file
@@ -127,7 +132,8 @@ def restore_report(results: t.Sequence[RestoredRepository]) -> Result:
             for result in results
         ],
         "totals": {
-            state: sum(1 for entry in entries if entry.state == state) for state in (RESTORED, PRESENT, PUSHED_SINCE, LOST)
+            state: sum(1 for entry in entries if entry.state == state)
+            for state in (RESTORED, PRESENT, PUSHED_SINCE, LOST)
         },
         "errors": ["this cannot be put back: %s" % text for text in lost],
     }

@@ -69,12 +69,16 @@ def duration_option(name: str, text: str) -> float:
         return 0.0
     seconds = parse_duration(text)
     if seconds is None:
-        raise OptionInvalid("%s is %r, which is no time: write a number and a unit, such as 12h, 7d or 2w" % (name, text))
+        raise OptionInvalid(
+            "%s is %r, which is no time: write a number and a unit, such as 12h, 7d or 2w" % (name, text)
+        )
     return seconds
 
 
 def _limit(params: t.Mapping[str, t.Any], name: str, most: t.Optional[float]) -> t.Any:
     value = params[name]
     if value is not None and (value < 0 or (most is not None and value > most)):
-        raise OptionInvalid("%s is %g: it must be 0 or more%s" % (name, value, "" if most is None else ", at most %g" % most))
+        raise OptionInvalid(
+            "%s is %g: it must be 0 or more%s" % (name, value, "" if most is None else ", at most %g" % most)
+        )
     return value

@@ -167,7 +167,9 @@ class Restorer:
         try:
             content = self._client.get_manifest(self._name, saved.digest)
         except NotFound as error:
-            raise _Lost("the registry accepted it and does not have it: restart the registry first, its cache is stale") from error
+            raise _Lost(
+                "the registry accepted it and does not have it: restart the registry first, its cache is stale"
+            ) from error
         if content.body != saved.body:
             raise _Lost("the registry returns other bytes for it")
 
@@ -185,7 +187,9 @@ class Restorer:
 
     def _bring_back(self, digest: str) -> bool:
         if self._predict:
-            return digest in self._saved.configs or any(self._client.blob_range(name, digest) for name in self._others())
+            return digest in self._saved.configs or any(
+                self._client.blob_range(name, digest) for name in self._others()
+            )
         config = self._saved.configs.get(digest)
         if config is not None and has_digest(config, digest):
             self._client.upload_blob(self._name, config, digest)
@@ -199,7 +203,10 @@ class Restorer:
 
     def _stale(self, digest: str) -> None:
         if not self._has_blob(digest):
-            raise _Lost("the registry accepted its blob %s and does not serve it: restart the registry first, its cache is stale" % digest)
+            raise _Lost(
+                "the registry accepted its blob %s and does not serve it: restart the registry first, its cache is stale"
+                % digest
+            )
 
     def _others(self) -> t.List[str]:
         return [name for name in self._sources() if name != self._name]
@@ -231,7 +238,9 @@ class Restorer:
         try:
             content = self._client.get_manifest(self._name, digest)
         except NotFound as error:
-            raise _Lost("its manifest %s was kept then and is gone now; look for it in a later backup" % digest) from error
+            raise _Lost(
+                "its manifest %s was kept then and is gone now; look for it in a later backup" % digest
+            ) from error
         return SavedManifest(digest, content.media_type, content.body)
 
     def _is_tombstone(self, digest: str) -> bool:

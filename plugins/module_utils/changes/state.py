@@ -66,7 +66,9 @@ def write_state(directory: str, url: str, state: State) -> None:
             for name, tags in sorted(state.restored.items())
             if tags
         },
-        "untagged": {name: dict(sorted(digests.items())) for name, digests in sorted(state.untagged.items()) if digests},
+        "untagged": {
+            name: dict(sorted(digests.items())) for name, digests in sorted(state.untagged.items()) if digests
+        },
     }
     document = {"schema": STATE_SCHEMA, "version": STATE_VERSION, "registries": registries}
     try:
@@ -110,7 +112,9 @@ def remember(state: State, snapshot: Snapshot) -> State:
 
 def recall(snapshot: Snapshot, state: State) -> Snapshot:
     """SNAPSHOT with what is remembered: old push times and holds of restored tags, first sightings of untagged manifests."""
-    return replace(snapshot, repositories=tuple(_recall(entry, state, snapshot.taken_at) for entry in snapshot.repositories))
+    return replace(
+        snapshot, repositories=tuple(_recall(entry, state, snapshot.taken_at) for entry in snapshot.repositories)
+    )
 
 
 def _recall(repository: Repository, state: State, now: float) -> Repository:
@@ -152,7 +156,8 @@ def _document(path: str) -> t.Dict[str, t.Any]:
         return {}
     except OSError as error:
         raise StateError(
-            "the state file %s cannot be read: %s. Nothing was deleted; give a backup_dir that can be used" % (path, error.strerror)
+            "the state file %s cannot be read: %s. Nothing was deleted; give a backup_dir that can be used"
+            % (path, error.strerror)
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise StateError(
@@ -169,7 +174,8 @@ def _state(entry: t.Any, path: str) -> State:
             for name, tags in entry["restored"].items()
         }
         untagged = {
-            name: {digest: float(seen) for digest, seen in digests.items()} for name, digests in entry["untagged"].items()
+            name: {digest: float(seen) for digest, seen in digests.items()}
+            for name, digests in entry["untagged"].items()
         }
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise StateError("%s is damaged. Move it away; holds of restored tags are then forgotten" % path) from error

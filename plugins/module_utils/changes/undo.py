@@ -49,7 +49,9 @@ def undo(
     """
     journal = read_journal(path, bodies=True)
     if not journal.ready:
-        raise JournalError("the backup %s was never completed, so its run has deleted nothing: there is nothing to restore" % path)
+        raise JournalError(
+            "the backup %s was never completed, so its run has deleted nothing: there is nothing to restore" % path
+        )
     chosen = {
         name: saved
         for name, saved in sorted(journal.repositories.items())
@@ -57,7 +59,8 @@ def undo(
     }
     if not chosen:
         raise JournalError(
-            "no repository of the backup %s is selected; it holds %s" % (path, ", ".join(sorted(journal.repositories)) or "none")
+            "no repository of the backup %s is selected; it holds %s"
+            % (path, ", ".join(sorted(journal.repositories)) or "none")
         )
     catalog: t.List[str] = []
 

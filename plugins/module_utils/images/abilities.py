@@ -20,7 +20,9 @@ _DELETE_ADVICE = {
     api.UNKNOWN: "Whether deletes are possible could not be found out. Check that this user may delete, in the repository that the"
     " option repository names, or use the retention that this product has of its own.",
 }
-_UNTAG_ADVICE = "A tag cannot be removed on its own here, because this registry does not delete tags and this user may not push."
+_UNTAG_ADVICE = (
+    "A tag cannot be removed on its own here, because this registry does not delete tags and this user may not push."
+)
 
 
 def needed_actions(abilities: api.Abilities) -> t.List[str]:

@@ -28,7 +28,11 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.images
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import require_repository
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.scan import Scan
-from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository, Snapshot, Tag
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import (
+    Repository,
+    Snapshot,
+    Tag,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.tombstone import Parked, read_tombstone
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.patterns import compile_patterns
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import ManifestContent, RegistryClient
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import (
+    ManifestContent,
+    RegistryClient,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import (
     DeadlineExceeded,
     NotFound,
@@ -127,7 +130,9 @@ class Reader:
                     items.extend((reading, digest) for digest in wanted)
             if not items:
                 return
-            for reading, digest, outcome in self.each(lambda one, name: self._client.get_manifest(one.name, name), items):
+            for reading, digest, outcome in self.each(
+                lambda one, name: self._client.get_manifest(one.name, name), items
+            ):
                 if isinstance(outcome, NotFound):
                     reading.missing.add(digest)
                 elif isinstance(outcome, RegistryError):
@@ -147,7 +152,12 @@ class Reader:
         for reading in readings:
             for digest, manifest in reading.manifests.items():
                 descriptor = manifest.config_descriptor
-                if not reading.stopped and manifest.has_image_config and descriptor and descriptor.size <= MAX_CONFIG_BYTES:
+                if (
+                    not reading.stopped
+                    and manifest.has_image_config
+                    and descriptor
+                    and descriptor.size <= MAX_CONFIG_BYTES
+                ):
                     users.setdefault(descriptor.digest, []).append((reading, digest))
         items = [(users[config][0][0], config) for config in users]
         configs: t.Dict[str, Manifest] = {}

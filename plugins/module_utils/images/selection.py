@@ -67,7 +67,6 @@ def select_repositories(client: RegistryClient, entries: t.Optional[t.Sequence[s
     return Selection(found, tuple(sorted(names - set(catalog))), len(catalog))
 
 
-
 def with_tags(client: RegistryClient, names: t.Sequence[str]) -> t.List[str]:
     """Those of NAMES that have tags, or whose tags cannot be read. Raises DeadlineExceeded."""
 

@@ -36,7 +36,9 @@ def pushed_at(stored: t.Optional[StoredRepository], tag: str, digest: t.Optional
     return known.pushed if known is not None and known.digest == digest else None
 
 
-def revisions_of(stored: StoredRepository, known: t.Iterable[str], missing: t.AbstractSet[str]) -> t.Dict[str, Revision]:
+def revisions_of(
+    stored: StoredRepository, known: t.Iterable[str], missing: t.AbstractSet[str]
+) -> t.Dict[str, Revision]:
     """Every manifest of a repository: what the store lists and is not MISSING by now, and what the API showed (KNOWN).
 
     A manifest that only the API showed is new: nothing is known of its times, so it is kept.

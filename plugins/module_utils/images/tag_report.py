@@ -64,7 +64,9 @@ def repository_rows(looked: Looked, unknown: t.Iterable[str]) -> t.List[Row]:
         {"name": repository.name, "tag_count": len(repository.tags), "problem": repository.problem or None}
         for repository in looked.snapshot.repositories
     ]
-    rows.extend({"name": name, "tag_count": 0, "problem": "The registry does not list this repository."} for name in unknown)
+    rows.extend(
+        {"name": name, "tag_count": 0, "problem": "The registry does not list this repository."} for name in unknown
+    )
     return sorted(rows, key=lambda row: str(row["name"]))
 
 

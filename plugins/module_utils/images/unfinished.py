@@ -56,15 +56,14 @@ def with_unfinished(client: RegistryClient, looked: Looked, unfinished: t.Mappin
     """
     looked = with_digests(client, looked, {name: entry.digests for name, entry in unfinished.items()})
     repositories = tuple(
-        _marked(repository, unfinished.get(repository.name, Unfinished())) for repository in looked.snapshot.repositories
+        _marked(repository, unfinished.get(repository.name, Unfinished()))
+        for repository in looked.snapshot.repositories
     )
     return replace(looked, snapshot=replace(looked.snapshot, repositories=repositories))
 
 
 def _added(repository: Repository, reading: Reading) -> Repository:
-    return replace(
-        repository, manifests=reading.manifests, missing=frozenset(reading.missing), problem=reading.problem
-    )
+    return replace(repository, manifests=reading.manifests, missing=frozenset(reading.missing), problem=reading.problem)
 
 
 def _marked(repository: Repository, unfinished: Unfinished) -> Repository:

@@ -22,7 +22,6 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import Reference
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository, Snapshot
 
-
 NAMED = "named"
 
 
@@ -216,7 +215,7 @@ def _reach(repository: Repository, roots: t.Iterable[str]) -> t.Set[str]:
 
 def _index_first(repository: Repository, doomed: t.Sequence[str]) -> t.List[str]:
     """DOOMED with every index before its children; what is cyclic comes last, in order of digest."""
-    parents = {digest: 0 for digest in doomed}
+    parents = dict.fromkeys(doomed, 0)
     for digest in doomed:
         for child in {entry.digest for entry in repository.manifests[digest].children}:
             if child in parents:

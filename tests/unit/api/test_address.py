@@ -93,7 +93,9 @@ def test_what_merely_looks_like_loopback_is_not(host):
     assert not is_loopback(host)
 
 
-@pytest.mark.parametrize("host", ["169.254.169.254", "127.0.0.1", "fe80::1", "::1", "0.0.0.0", "::ffff:169.254.169.254", "localhost"])
+@pytest.mark.parametrize(
+    "host", ["169.254.169.254", "127.0.0.1", "fe80::1", "::1", "0.0.0.0", "::ffff:169.254.169.254", "localhost"]
+)
 def test_addresses_that_only_this_host_can_reach(host):
     assert is_inward(host)
 

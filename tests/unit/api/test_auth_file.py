@@ -44,7 +44,9 @@ def helper(tmp_path, monkeypatch):
 
     def make(name, code):
         path = directory / f"docker-credential-{name}"
-        path.write_text(f"#!{sys.executable}\nimport json, sys, time\nserver = sys.stdin.read()\n{code}\n", encoding="utf-8")
+        path.write_text(
+            f"#!{sys.executable}\nimport json, sys, time\nserver = sys.stdin.read()\n{code}\n", encoding="utf-8"
+        )
         path.chmod(0o755)
 
     return make
@@ -72,7 +74,9 @@ def test_the_longest_key_that_fits_the_repository_counts(write):
 
 
 def test_another_registrys_login_is_never_used(write):
-    path = write({"auths": {"registry.example.com": auth("a"), "example.com:5000": auth("b"), "evil" + HOST: auth("c")}})
+    path = write(
+        {"auths": {"registry.example.com": auth("a"), "example.com:5000": auth("b"), "evil" + HOST: auth("c")}}
+    )
     assert login(path, "team/app") is None
 
 
@@ -156,10 +160,17 @@ def test_a_helper_that_lies_is_named_and_not_quoted(write, helper, code, says):
 
 def test_a_helper_that_hangs_is_ended_with_its_children(write, helper, tmp_path):
     pid = tmp_path / "pid"
-    helper("slow", f"import subprocess; p = subprocess.Popen(['sleep', '1000']); open({str(pid)!r}, 'w').write(str(p.pid)); time.sleep(1000)")
+    helper(
+        "slow",
+        f"import subprocess; p = subprocess.Popen(['sleep', '1000']); open({str(pid)!r}, 'w').write(str(p.pid)); time.sleep(1000)",
+    )
     with pytest.raises(RegistryError, match="docker-credential-slow gave no answer"):
         login(write({"credsStore": "slow"}), timeout=2.0)
-    with open(f"/proc/{pid.read_text()}/stat", encoding="utf-8") if os.path.exists(f"/proc/{pid.read_text()}") else open(os.devnull, encoding="utf-8") as stat:
+    with (
+        open(f"/proc/{pid.read_text()}/stat", encoding="utf-8")
+        if os.path.exists(f"/proc/{pid.read_text()}")
+        else open(os.devnull, encoding="utf-8") as stat
+    ):
         assert stat.read().partition(") ")[2][:1] in ("", "Z")
 
 

@@ -8,7 +8,6 @@ import os
 import stat
 
 import pytest
-
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import (
     JournalError,
     JournalWriter,

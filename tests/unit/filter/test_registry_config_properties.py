@@ -77,11 +77,7 @@ class Source:
                 lines.append(head)
                 indent = " " * (column + self.draw(st.sampled_from([0, step])))
                 lines.extend(indent + "- " + self._scalar(item) for item in value)
-            elif (
-                isinstance(value, str)
-                and value.strip(" #") == value != ""
-                and self.draw(st.integers(0, 4)) == 0
-            ):
+            elif isinstance(value, str) and value.strip(" #") == value != "" and self.draw(st.integers(0, 4)) == 0:
                 lines.append(head + " |-")
                 self.in_block_of_text = True
                 lines.append(" " * (column + step) + value)
@@ -170,9 +166,7 @@ def test_the_result_is_the_old_data_plus_the_wanted_value_and_nothing_else_moves
     assert expected is not None
     assert json.dumps(load(changed), sort_keys=True) == json.dumps(expected, sort_keys=True)
     assert registry_config(changed, nested(path, value)) is changed
-    lost = [
-        piece for piece in difflib.ndiff(text.splitlines(), changed.splitlines()) if piece.startswith("- ")
-    ]
+    lost = [piece for piece in difflib.ndiff(text.splitlines(), changed.splitlines()) if piece.startswith("- ")]
     assert len(lost) <= 1
     if exactly(expected, tree):
         assert changed is text

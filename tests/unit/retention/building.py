@@ -10,6 +10,7 @@ import hashlib
 import typing as t
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model import media_types
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.instant import format_instant
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import (
     ARTIFACT,
     CREATED_ANNOTATION,
@@ -19,7 +20,6 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     ImageConfig,
     Manifest,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.model.instant import format_instant
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import Plan, RepositoryPlan
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import (
     Repository,

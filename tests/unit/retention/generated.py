@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import typing as t
 
-from hypothesis import strategies as st
-
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model import media_types
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import (
     ARTIFACT,
@@ -27,6 +25,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     Tag,
 )
 from ansible_collections.fleetops.container_registry.tests.unit.retention.building import DAY, NOW, digest
+from hypothesis import strategies as st
 
 MOST = 9
 TAG_NAMES = (

@@ -19,7 +19,11 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     Descriptor,
     Manifest,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository, Revision, Tag
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import (
+    Repository,
+    Revision,
+    Tag,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.durations import parse_duration
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.reasons import short
 from ansible_collections.fleetops.container_registry.tests.unit.retention.building import NOW, digest, image, index

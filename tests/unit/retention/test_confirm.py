@@ -62,7 +62,9 @@ def test_what_has_not_moved_is_carried_out_as_planned():
 
 def test_a_doomed_tag_that_moved_stays_and_its_old_manifest_goes():
     plan = plan_one(basic(), OLD)
-    now = repository([image("a", 100), image("b", 100), image("c", 1), image("new", 0)], {"a": "new", "b": "b", "c": "c"})
+    now = repository(
+        [image("a", 100), image("b", 100), image("c", 1), image("new", 0)], {"a": "new", "b": "b", "c": "c"}
+    )
     confirmed = confirm(plan, now)
     assert actions(confirmed.plan) == {"a": KEEP, "b": DELETE, "c": KEEP}
     assert confirmed.plan.tags[0].digest == digest("new")
@@ -200,7 +202,9 @@ def test_a_doomed_parked_tag_goes_whether_it_is_read_as_parked_or_as_its_tombsto
 
 
 def test_named_companions_go_although_their_subject_stays():
-    before = repository([image("a", 1), artifact("sig"), artifact("sbom", "a")], {"a": "a", signature_of("a"): "sig", "sbom": "sbom"})
+    before = repository(
+        [image("a", 1), artifact("sig"), artifact("sbom", "a")], {"a": "a", signature_of("a"): "sig", "sbom": "sbom"}
+    )
     names = [Reference("team/app", signature_of("a")), Reference("team/app", "sbom")]
     plan = plan_deletion(Snapshot(NOW, (before,)), names, False, False).plan.repositories[0]
     assert set(doomed(confirm(plan, before).plan)) == {digest("sig"), digest("sbom")}

@@ -95,7 +95,14 @@ def test_a_child_may_go_together_with_its_index():
 
 def test_lonely_children_go_with_their_index_nested_ones_too_and_after_it():
     seen = repository(
-        [image("x"), image("y"), image("shared"), index("inner", ["x", "shared"]), index("outer", ["inner", "y"]), index("other", ["shared"])],
+        [
+            image("x"),
+            image("y"),
+            image("shared"),
+            index("inner", ["x", "shared"]),
+            index("outer", ["inner", "y"]),
+            index("other", ["shared"]),
+        ],
         {"outer": "outer", "other": "other", "y": "y"},
     )
     named = delete(seen, [name("outer")])
@@ -106,7 +113,9 @@ def test_lonely_children_go_with_their_index_nested_ones_too_and_after_it():
 
 
 def test_an_untagged_index_keeps_the_children_that_it_shares():
-    seen = repository([image("x"), index("multi", ["x"]), index("untagged", ["x"])], {"multi": "multi"}, untagged={"untagged": 1})
+    seen = repository(
+        [image("x"), index("multi", ["x"]), index("untagged", ["x"])], {"multi": "multi"}, untagged={"untagged": 1}
+    )
     assert goes(delete(seen, [name("multi")])) == [digest("multi")]
 
 

@@ -10,9 +10,6 @@ import dataclasses
 import json
 import random
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import TOMBSTONE
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import DELETE, KEEP, UNTAG, Plan
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan_records import (
@@ -38,6 +35,8 @@ from ansible_collections.fleetops.container_registry.tests.unit.retention.genera
     repositories,
     snapshots,
 )
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 NO_LIMITS = Guards(max_delete_percent=None, allow_empty_repository=True)
 OPTIONS = st.builds(

@@ -2,8 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# make test    everything that CI runs: lint, unit and integration tests, with all their own set-up
-# make lint | unit | integration | sanity
+# make demo    the main job on a real registry, in check mode, for real, and again
+# make test    everything that CI runs: lint, sanity, unit and integration tests, with all their own set-up
+# make lint | sanity | unit | integration    a part of it
+# make bench   against other tools, on copies of the same registry
 # make sync    copy the checkout to $(COLLECTION), where ansible's tools want it
 # make clean   remove $(BUILD)
 
@@ -18,7 +20,44 @@ export PATH := $(VENV_BIN):$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(abspath $(BUILD))/collections
 unexport ANSIBLE_CONFIG ANSIBLE_INVENTORY PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: venv sync clean
+# ansible-test keeps its tools in a home of its own, so nothing of the caller's is touched.
+SANITY_HOME := $(abspath $(BUILD))/sanity-home
+PYTEST := cd $(COLLECTION) && $(VENV_BIN)/python -m pytest -q
+WORKERS ?= 2
+
+.PHONY: test lint sanity unit integration demo bench venv sync clean
+
+test:
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory sanity
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory integration
+
+lint: venv sync
+	cd $(COLLECTION) && ruff check .
+	cd $(COLLECTION) && ruff format --check .
+	cd $(abspath $(BUILD))/collections && MYPYPATH=. mypy --config-file $(COLLECTION)/pyproject.toml \
+	  -p ansible_collections.fleetops.container_registry.plugins.module_utils
+	cd $(COLLECTION) && yamllint --strict .
+	cd $(COLLECTION) && ansible-lint --profile production --strict --offline
+	cd $(COLLECTION) && antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck --validate-collection-refs all .
+
+sanity: venv sync
+	@"$(VENV_BIN)/python" tests/tooling/offline_pip.py "$(SANITY_HOME)"
+	cd $(COLLECTION) && HOME="$(SANITY_HOME)" ansible-test sanity --venv --requirements --color no
+
+unit: venv sync
+	$(PYTEST) -n $(WORKERS) tests/unit
+
+integration: venv sync
+	$(PYTEST) -n $(WORKERS) --dist loadgroup tests/integration --ignore tests/integration/modules
+	$(PYTEST) -p pytest_ansible.plugin --inventory tests/integration/modules/inventory.yml --host-pattern all tests/integration/modules
+
+demo: venv sync
+	@cd $(COLLECTION) && $(VENV_BIN)/python -m tests.rig.demo
+
+bench: venv sync
+	@cd $(COLLECTION) && $(VENV_BIN)/python -m benchmarks.prune
 
 venv:
 	@test -n "$(PYTHON)"

@@ -36,8 +36,10 @@ _CAUSES: t.Tuple[t.Tuple[str, str], ...] = (
     ),
     (
         r"configuration error: (?:open|stat|read) [^\n]*(?:no such file|not a directory)",
-        "config_path is not there, as the collector sees it: in a container it is usually"
-        " /etc/docker/registry/config.yml (registry:2) or /etc/distribution/config.yml (registry:3)",
+        (
+            "config_path is not there, as the collector sees it: in a container it is usually"
+            " /etc/docker/registry/config.yml (registry:2) or /etc/distribution/config.yml (registry:3)"
+        ),
     ),
     (
         r"configuration error: configuration path not specified",
@@ -73,8 +75,10 @@ _CAUSES: t.Tuple[t.Tuple[str, str], ...] = (
     ),
     (
         r"permission denied",
-        "this user may not read or change the store or the config: run it as the user that the registry runs as, or as root"
-        " (become)",
+        (
+            "this user may not read or change the store or the config: run it as the user that the registry runs as, or as root"
+            " (become)"
+        ),
     ),
     (r"no space left on device", "a disk is full"),
 )

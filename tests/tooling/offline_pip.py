@@ -38,7 +38,18 @@ def main() -> None:
     script = cache / f"get_pip_{PIP.replace('.', '_')}.py"
     if script.exists():
         return
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "-q", "--no-deps", "-d", str(cache), f"pip=={PIP}"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "download",
+        "-q",
+        "--no-deps",
+        "-d",
+        str(cache),
+        f"pip=={PIP}",
+    ]
     subprocess.run(command, stdin=subprocess.DEVNULL, check=True)
     wheel = next(cache.glob(f"pip-{PIP}-*.whl"))
     script.write_text(STAND_IN.format(wheel=str(wheel)), encoding="utf-8")

@@ -293,6 +293,7 @@ class Site:
             stderr=subprocess.STDOUT,
             text=True,
             timeout=300,
+            check=False,
         )
         return Play(done.returncode, done.stdout, self.results)
 

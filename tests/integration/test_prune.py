@@ -16,9 +16,9 @@ KEEP_3 = [{"name": "all", "keep_newest": 3}]
 def prune(run_module, tmp_path):
     """Runs registry_prune with a backup directory and without a limit on how much may go."""
 
-    def run(policies=KEEP_3, **options):
+    def run(policies=None, **options):
         how = {name: options.pop(name) for name in ("check", "diff") if name in options}
-        arguments = {"policies": policies, "backup_dir": str(tmp_path / "backup"), "max_delete_percent": 100}
+        arguments = {"policies": policies or KEEP_3, "backup_dir": str(tmp_path / "backup"), "max_delete_percent": 100}
         return run_module("registry_prune", dict(arguments, **options), **how)
 
     return run

@@ -21,8 +21,8 @@ def backup(tmp_path):
 
 @pytest.fixture
 def prune(run_module, backup):
-    def run(policies=KEEP_1, **options):
-        arguments = {"policies": policies, "backup_dir": str(backup), "max_delete_percent": 100, **options}
+    def run(policies=None, **options):
+        arguments = {"policies": policies or KEEP_1, "backup_dir": str(backup), "max_delete_percent": 100, **options}
         done = run_module("registry_prune", arguments)
         assert not done.failed, done.msg
         return done

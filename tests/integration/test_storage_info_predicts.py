@@ -40,6 +40,7 @@ def real_collection(store, version, *flags):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         timeout=60,
+        check=False,
     )
 
 

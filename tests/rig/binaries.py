@@ -66,6 +66,7 @@ def run(what: str, command: Sequence[str], *, cwd: Path | None = None, env: Mapp
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            check=False,
         )
     except OSError as error:
         raise Unavailable(what, f"{command[0]}: {error.strerror}") from error
@@ -130,7 +131,7 @@ def go_install(package: str, *, ldflags: str = "", env: Mapping[str, str] | None
 
     The version must be a fixed one. Needs Go 1.25, from PATH or else from PyPI.
     """
-    path, _, version = package.partition("@")
+    path, _at, version = package.partition("@")
     if not re.fullmatch(r"v\d.*", version):
         raise ValueError(f"{package} has no fixed version")
     name = _program_name(path)

@@ -128,7 +128,13 @@ def play(path: Path, home: Path, options: Sequence[str]) -> str:
         ANSIBLE_NOCOLOR="1",
     )
     done = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     (home / f"play{len(list(home.glob('play*.log')))}.log").write_text(done.stdout, encoding="utf-8")
     if done.returncode:

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: (c) 2026, fleetops.container_registry contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -51,7 +50,7 @@ def ensure_venv_module() -> None:
     print(f"Installing {package}", flush=True)
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", package]
-    if subprocess.run(install, env=environment, stdin=subprocess.DEVNULL).returncode != 0:
+    if subprocess.run(install, env=environment, stdin=subprocess.DEVNULL, check=False).returncode != 0:
         subprocess.run(["apt-get", "update", "-q"], env=environment, stdin=subprocess.DEVNULL, check=True)
         subprocess.run(install, env=environment, stdin=subprocess.DEVNULL, check=True)
 
@@ -59,7 +58,7 @@ def ensure_venv_module() -> None:
 def pip(venv: Path, *arguments: str) -> None:
     """Run pip inside the environment; a failure ends this program."""
     command = [str(venv / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "-q", *arguments]
-    if subprocess.run(command, stdin=subprocess.DEVNULL).returncode != 0:
+    if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode != 0:
         sys.exit(f"Failed: {' '.join(command)}")
 
 

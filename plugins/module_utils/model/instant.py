@@ -12,8 +12,12 @@ import time
 import typing as t
 
 _RFC3339 = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,32}))?(?:[Zz]|([+-])(\d\d):?(\d\d))?\Z"
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,32}))?(?:[Zz]|([+-])(\d\d):?(\d\d))?\Z",
+    re.ASCII,
 )
+# RFC 3339 knows the years 1 to 9999.
+_FIRST = -62135596800
+_LAST = 253402300799
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -34,9 +38,6 @@ def parse_instant(text: t.Any) -> t.Optional[float]:
 
 def format_instant(seconds: t.Optional[float]) -> t.Optional[str]:
     """The RFC 3339 text (UTC, whole seconds) of SECONDS since the epoch; None for None and for what no calendar holds."""
-    if seconds is None:
+    if seconds is None or not _FIRST <= seconds <= _LAST:
         return None
-    try:
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
-    except (OverflowError, ValueError, OSError):
-        return None
+    return time.strftime("%04d-%%m-%%dT%%H:%%M:%%SZ" % time.gmtime(seconds).tm_year, time.gmtime(seconds))

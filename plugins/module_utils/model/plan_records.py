@@ -120,7 +120,7 @@ def _is_text(value: t.Any) -> bool:
 
 
 def _is_count(value: t.Any) -> bool:
-    return type(value) is int and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _is_time(value: t.Any) -> bool:

@@ -87,7 +87,7 @@ def confirm(plan: RepositoryPlan, now: Repository, torn: t.AbstractSet[str] = fr
 
 def _spared(tag: PlannedTag, subjects: t.AbstractSet[str], now: Repository) -> PlannedTag:
     """A doomed TAG whose manifest stays after all: it stays too if it is about one of SUBJECTS, else it goes alone."""
-    about = sorted(subjects.intersection(_subjects(tag, now)))
+    about = sorted(subjects & _subjects(tag, now))
     return _kept(tag, "it is about %s, which stays" % about[0]) if about else replace(tag, action=UNTAG)
 
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import (
     TOMBSTONE,
@@ -76,7 +76,10 @@ def _left_alone(repository: Repository, problem: str) -> RepositoryPlan:
         tag.name: PlannedTag(tag.name, tag.digest, KEEP, reason, pushed=tag.pushed, parked=tag.parked)
         for tag in sorted(repository.tags, key=lambda tag: (tag.name, tag.digest or ""))
     }
-    manifests = [_planned(manifest, KEEP, reason) for _digest, manifest in sorted(repository.manifests.items())]
+    manifests = [
+        replace(_planned(manifest, KEEP, reason), digest=digest)
+        for digest, manifest in sorted(repository.manifests.items())
+    ]
     return RepositoryPlan(repository.name, tuple(tags.values()), tuple(manifests), problem)
 
 

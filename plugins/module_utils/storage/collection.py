@@ -119,7 +119,7 @@ def collect(wish: Wish, check_mode: bool, now: float) -> Result:
             result["changed"] = not guards
         elif wanted:
             if guards:
-                raise GuardHeld("; ".join(guard.message for guard in guards), **result)
+                raise GuardHeld("; ".join(guard.message for guard in guards), **result)  # pylint: disable=kwarg-superseded-by-positional-arg
             _collect_for_real(collector, garbage, result)
     result["duration"] = round(time.monotonic() - started, 3)
     return result

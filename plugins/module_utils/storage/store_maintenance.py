@@ -60,8 +60,8 @@ def maintain(
     """Carry WISH out, or in CHECK_MODE only tell, and return what a module returns. NOW in seconds since the epoch.
 
     OPEN_SAVER opens the backup for a plan of that identity and returns it and its path. It is called only if something of the plan
-    is to go, and without it nothing of the plan may. Raises NotConfirmed, GuardHeld, StoreInvalid, RecordFileInvalid, StorageError, OSError before anything is done, and
-    Incomplete, with the result as its details, if some of it could not be done.
+    is to go, and without it nothing of the plan may. Raises NotConfirmed, GuardHeld, StoreInvalid, RecordFileInvalid, StorageError,
+    OSError before anything is done, and Incomplete, with the result as its details, if some of it could not be done.
     """
     started = time.monotonic()
     if not wish.registry_stopped_or_read_only and not check_mode:

@@ -93,7 +93,7 @@ def _descriptor(entry: t.Any) -> t.Tuple[str, bool]:
         return "", False
     _expect(entry, dict, "a descriptor is no object")
     size = entry.get("size")
-    if size is not None and (type(size) is not int or not -(2**63) <= size < 2**63):
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or not -(2**63) <= size < 2**63):
         raise Unreadable("a descriptor has the size %.50r" % (size,))
     digest = entry.get("digest")
     if len(entry) == 3 and size is not None and type(digest) is type(entry.get("mediaType")) is str:

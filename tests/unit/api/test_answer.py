@@ -47,7 +47,7 @@ def answer(status, code="", method="GET", message="it says so", body=None, **hea
 )
 def test_status_and_code_together_tell_the_error(given_answer, kind):
     failure = failure_of(given_answer, "Doing it")
-    assert type(failure) is kind
+    assert failure.__class__ is kind
     assert failure.status == given_answer.status
     assert failure.message.startswith("Doing it failed: HTTP %d" % given_answer.status)
     assert "secret" not in failure.message
@@ -63,7 +63,7 @@ def test_status_and_code_together_tell_the_error(given_answer, kind):
     ],
 )
 def test_a_405_that_is_neither_is_only_unsupported(given_answer):
-    assert type(failure_of(given_answer, "Doing it")) is errors.Unsupported
+    assert failure_of(given_answer, "Doing it").__class__ is errors.Unsupported
 
 
 def test_the_registrys_own_words_are_in_the_message_and_its_code_in_the_error():

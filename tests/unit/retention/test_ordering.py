@@ -38,27 +38,57 @@ from hypothesis import strategies as st
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("1s", 1), ("30m", 1800), ("12h", 43200), ("90d", 90 * DAY), ("2w", 14 * DAY), ("1y", 365 * DAY), ("007d", 7 * DAY)],
+    [
+        ("1s", 1),
+        ("30m", 1800),
+        ("12h", 43200),
+        ("90d", 90 * DAY),
+        ("2w", 14 * DAY),
+        ("1y", 365 * DAY),
+        ("007d", 7 * DAY),
+    ],
 )
 def test_durations(text, seconds):
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "0d", "d", "1", "1.5d", " 1d", "1d ", "1d\n", "-1d", "1D", "1d1h", "1234567d", "١d", None, 5, b"1d", ["1d"]])
+@pytest.mark.parametrize(
+    "text",
+    ["", "0d", "d", "1", "1.5d", " 1d", "1d ", "1d\n", "-1d", "1D", "1d1h", "1234567d", "١d", None, 5, b"1d", ["1d"]],
+)
 def test_no_durations(text):
     assert parse_duration(text) is None
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0, "0 seconds"), (-5, "0 seconds"), (1, "1 second"), (59.9, "59 seconds"), (60, "1 minute"), (7199, "1 hour"), (2 * DAY, "2 days"), (900 * DAY, "900 days")],
+    [
+        (0, "0 seconds"),
+        (-5, "0 seconds"),
+        (1, "1 second"),
+        (59.9, "59 seconds"),
+        (60, "1 minute"),
+        (7199, "1 hour"),
+        (2 * DAY, "2 days"),
+        (900 * DAY, "900 days"),
+    ],
 )
 def test_words(seconds, words):
     assert in_words(seconds) == words
 
 
 ASCENDING = [
-    ["1.2.3-alpha", "1.2.3-alpha.1", "1.2.3-alpha.beta", "1.2.3-beta", "1.2.3-beta.2", "1.2.3-beta.11", "1.2.3-rc.1", "1.2.3", "1.2.4"],
+    [
+        "1.2.3-alpha",
+        "1.2.3-alpha.1",
+        "1.2.3-alpha.beta",
+        "1.2.3-beta",
+        "1.2.3-beta.2",
+        "1.2.3-beta.11",
+        "1.2.3-rc.1",
+        "1.2.3",
+        "1.2.4",
+    ],
     ["v1.9", "v1.10", "v1.10.1", "v2", "v10"],
     ["1.0-rc9", "1.0-rc10", "1.0"],
     ["1.2rc1", "1.2rc2", "1.2", "1.2.1"],
@@ -79,14 +109,38 @@ def test_versions_in_order(versions):
 
 @pytest.mark.parametrize(
     "same",
-    [["1.2", "v1.2", "V1.2.0", "1.2.0.0", "1.2_build", "1.2+build"], ["v1.2.3-rc.1_build", "1.2.3-RC.1"], ["2024-11-03", "2024.11.3"]],
+    [
+        ["1.2", "v1.2", "V1.2.0", "1.2.0.0", "1.2_build", "1.2+build"],
+        ["v1.2.3-rc.1_build", "1.2.3-RC.1"],
+        ["2024-11-03", "2024.11.3"],
+    ],
     ids=str,
 )
 def test_versions_that_are_equal(same):
     assert len({parse_version(version) for version in same}) == 1
 
 
-@pytest.mark.parametrize("text", ["latest", "", "v", "main-1", "1.", ".1", "1..2", "v1.x", "a1b2c3d", "1a2b3c4", "1b", "1.2.3-", "sha-1", "1.2 3", "1.2\n", "１.2"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "latest",
+        "",
+        "v",
+        "main-1",
+        "1.",
+        ".1",
+        "1..2",
+        "v1.x",
+        "a1b2c3d",
+        "1a2b3c4",
+        "1b",
+        "1.2.3-",
+        "sha-1",
+        "1.2 3",
+        "1.2\n",
+        "１.2",
+    ],
+)
 def test_no_versions(text):
     assert parse_version(text) is None
 
@@ -111,7 +165,18 @@ def test_natural_keys_can_always_be_compared(names):
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (13, "13th"), (21, "21st"), (111, "111th"), (122, "122nd")],
+    [
+        (1, "1st"),
+        (2, "2nd"),
+        (3, "3rd"),
+        (4, "4th"),
+        (11, "11th"),
+        (12, "12th"),
+        (13, "13th"),
+        (21, "21st"),
+        (111, "111th"),
+        (122, "122nd"),
+    ],
 )
 def test_ordinals(number, text):
     assert ordinal(number) == text
@@ -132,7 +197,17 @@ def test_places(images, count):
 
 @pytest.mark.parametrize(
     ("instant", "believed"),
-    [(None, False), (EARLIEST - 1, False), (EARLIEST, True), (NOW, True), (NOW + DAY, True), (NOW + DAY + 1, False), (0, False), (-6e10, False), (2.5e11, False)],
+    [
+        (None, False),
+        (EARLIEST - 1, False),
+        (EARLIEST, True),
+        (NOW, True),
+        (NOW + DAY, True),
+        (NOW + DAY + 1, False),
+        (0, False),
+        (-6e10, False),
+        (2.5e11, False),
+    ],
 )
 def test_plausible(instant, believed):
     assert (plausible(instant, NOW) is not None) == believed
@@ -143,7 +218,16 @@ def times(manifests):
 
 
 def test_an_index_has_the_date_of_its_newest_child_nested_too():
-    found = times([image("a", 9), image("b", 3), image("c"), index("inner", ["a", "b", "c"]), index("outer", ["inner"]), index("none", ["c"])])
+    found = times(
+        [
+            image("a", 9),
+            image("b", 3),
+            image("c"),
+            index("inner", ["a", "b", "c"]),
+            index("outer", ["inner"]),
+            index("none", ["c"]),
+        ]
+    )
     assert found[digest("outer")] == found[digest("inner")] == NOW - 3 * DAY
     assert digest("none") not in found
 

@@ -53,7 +53,9 @@ def test_the_pattern_that_matched_is_told():
     assert compile_patterns(["!c"]).match("d") == "*"
 
 
-@pytest.mark.parametrize("text", ["", "!", "~", "!~", "[a", "~(", "a b", "a,b", "^v", "v1$", "(a)", "a" * 1001, "~" + "a" * 1001, None, 1.1])
+@pytest.mark.parametrize(
+    "text", ["", "!", "~", "!~", "[a", "~(", "a b", "a,b", "^v", "v1$", "(a)", "a" * 1001, "~" + "a" * 1001, None, 1.1]
+)
 def test_what_cannot_be_meant_is_refused(text):
     with pytest.raises(PatternInvalid) as caught:
         compile_patterns([text])

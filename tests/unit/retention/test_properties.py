@@ -289,7 +289,7 @@ def test_what_goes_goes_in_an_order_that_any_registry_accepts(snapshot, raw, opt
                     after.add(tag.digest)
             below[entry] = after & set(order)
 
-        def reaches(start, below=below):
+        def reaches(start, below=below):  # pylint: disable=dangerous-default-value
             seen, waiting = set(), [start]
             while waiting:
                 for entry in below[waiting.pop()]:

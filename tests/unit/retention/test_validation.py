@@ -87,13 +87,17 @@ def test_what_a_template_yields_is_taken():
 
 @pytest.mark.parametrize("key", DURATION_KEYS)
 @pytest.mark.parametrize(
-    "value", ["0d", "0s", "000w", "90", "90 d", "-1d", "1.5d", "1d12h", "d", "90D", "1M", "９d", "1d\n", 90, 0], ids=repr
+    "value",
+    ["0d", "0s", "000w", "90", "90 d", "-1d", "1.5d", "1d12h", "d", "90D", "1M", "９d", "1d\n", 90, 0],
+    ids=repr,
 )
 def test_durations_are_a_whole_number_above_zero_and_a_unit(key, value):
     refused_key(key, value)
 
 
-@pytest.mark.parametrize("value", ["~(", "~[a", "~*", "~", "!", "[ab", "a, b", "a b", "a|b", "~" + "a" * 2000], ids=lambda text: text[:9])
+@pytest.mark.parametrize(
+    "value", ["~(", "~[a", "~*", "~", "!", "[ab", "a, b", "a b", "a|b", "~" + "a" * 2000], ids=lambda text: text[:9]
+)
 @pytest.mark.parametrize("key", LIST_KEYS)
 def test_patterns_that_cannot_be_meant_are_refused(key, value):
     refused_key(key, [value])
@@ -114,7 +118,9 @@ def test_versions_are_versions(value):
     refused_key("keep_at_least_version", value)
 
 
-@pytest.mark.parametrize("value", ["env", ["env"], {"env": None}, {"env": []}, {"env": 1}, {"": "ci"}, {1: "ci"}], ids=repr)
+@pytest.mark.parametrize(
+    "value", ["env", ["env"], {"env": None}, {"env": []}, {"env": 1}, {"": "ci"}, {1: "ci"}], ids=repr
+)
 def test_labels_are_labels_and_patterns(value):
     refused_key("labels", value)
 
@@ -179,13 +185,18 @@ def test_ranking_without_keep_newest_has_no_effect(clause):
 
 def test_untagged_waits_for_a_day_at_least():
     assert "24h" in str(refused({"untagged": True, "keep_younger_than": "23h"}))
-    assert compile_policies([{"untagged": True, "keep_younger_than": "24h"}]).policies[0].keep_younger_than.seconds == 86400
+    assert (
+        compile_policies([{"untagged": True, "keep_younger_than": "24h"}]).policies[0].keep_younger_than.seconds
+        == 86400
+    )
     assert compile_policies([{"untagged": True}]).policies[0].keep_younger_than.text == "7d"
     assert compile_policies([{"untagged": True, "keep_unexpired": "x"}]).policies[0].keep_younger_than.text == "7d"
     assert compile_policies([{"untagged": True, "delete": "all"}]).policies[0].keep_younger_than is None
 
 
-@pytest.mark.parametrize("policy", [{}, {"name": "mine"}, {"tags": ["a"]}, {"labels": {"a": "b"}}, {"untagged": False}], ids=repr)
+@pytest.mark.parametrize(
+    "policy", [{}, {"name": "mine"}, {"tags": ["a"]}, {"labels": {"a": "b"}}, {"untagged": False}], ids=repr
+)
 def test_a_policy_that_says_nothing_is_refused(policy):
     assert "does not say what to keep" in str(refused(policy))
 
@@ -234,7 +245,20 @@ def test_a_policy_that_can_never_govern_is_refused():
 
 @pytest.mark.parametrize(
     "entry",
-    ["prod/api", "sha256:abc", "prod/api@latest", "UPPER:tag", "prod/api:", ":tag", "a:b:c", "", None, 1.1, ["x"], "prod/api:ta g"],
+    [
+        "prod/api",
+        "sha256:abc",
+        "prod/api@latest",
+        "UPPER:tag",
+        "prod/api:",
+        ":tag",
+        "a:b:c",
+        "",
+        None,
+        1.1,
+        ["x"],
+        "prod/api:ta g",
+    ],
     ids=repr,
 )
 def test_protected_entries_that_name_nothing_are_refused(entry):
@@ -280,14 +304,21 @@ def test_what_must_be_read():
 
 
 _values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(["all", "9d", "v*", "~^v", "1.2"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(["all", "9d", "v*", "~^v", "1.2"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
 
 
 @settings(max_examples=500, deadline=None)
-@given(st.lists(st.dictionaries(st.sampled_from((*ALL_KEYS, "else")), _values, max_size=4) | _values, max_size=3), _values)
+@given(
+    st.lists(st.dictionaries(st.sampled_from((*ALL_KEYS, "else")), _values, max_size=4) | _values, max_size=3), _values
+)
 def test_no_input_does_anything_but_compile_or_be_refused(raw, protected):
     try:
         compile_policies(raw, protected)

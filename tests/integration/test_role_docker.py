@@ -1,0 +1,164 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role on registries in Docker containers, which are never made anew: both versions, in one play."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from ansible_collections.fleetops.container_registry.tests.integration.docker_support import Contained, Engine
+from ansible_collections.fleetops.container_registry.tests.integration.role_support import (
+    Site,
+    answers,
+    push_image,
+    tags_of,
+)
+from ansible_collections.fleetops.container_registry.tests.rig.require import obtain
+
+POLICIES = [{"name": "everything", "keep_newest": 2}]
+# the configuration's place, by name of the host
+CASES = {"mounted": ("3.1", True), "inside": ("2.8", False)}
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    started = obtain(lambda: Engine(tmp_path_factory.mktemp("engine")))
+    yield started
+    started.stop()
+
+
+def wait(url: str) -> None:
+    for _try in range(100):
+        if answers(url) != "down":
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"no registry at {url}")
+
+
+class Moment:
+    def __init__(self, registry: Contained) -> None:
+        self.id = registry.inspect(".Id")
+        self.process = registry.process
+        self.config = registry.config_file()
+        self.tags = tags_of(registry.url, "team/app")
+        self.delete = answers(registry.url)
+        self.bytes = registry.bytes_on_disk()
+
+
+class Story:
+    def __init__(self, engine: Engine, home) -> None:
+        self.registries = {
+            name: Contained(engine, name, version, home / name, mounted=mounted, env={})
+            for name, (version, mounted) in CASES.items()
+        }
+        for registry in self.registries.values():
+            wait(registry.url)
+            for day in range(5):
+                push_image(registry.url, "team/app", f"1.{day}", day)
+        self.site = Site(home, {name: registry.inventory() for name, registry in self.registries.items()})
+        self.engine = engine
+        self.plays = []
+        self.moments = [self.now()]
+        for options in (["--check"], [], []):
+            self.run("main", *options)
+
+    def run(self, entry: str, *options: str, **settings: object) -> None:
+        play = self.site.role(entry, *options, registry_policies=POLICIES, registry_max_delete_percent=90, **settings)
+        assert play.status == 0, play.output[-6000:]
+        self.plays.append(play)
+        self.moments.append(self.now())
+
+    def now(self) -> dict[str, Moment]:
+        return {name: Moment(registry) for name, registry in self.registries.items()}
+
+
+@pytest.fixture(scope="module")
+def story(engine, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_HOST", engine.host)
+        yield Story(engine, tmp_path_factory.mktemp("docker"))
+
+
+@pytest.fixture(params=CASES)
+def name(request):
+    return request.param
+
+
+def test_check_mode_touches_nothing(story, name):
+    before, after = story.moments[0][name], story.moments[1][name]
+    assert vars(before) == vars(after)
+    assert before.delete == "disabled"
+    assert story.plays[0].recap(name)["changed"] >= 2
+
+
+def test_the_main_job_is_done(story, name):
+    before, after = story.moments[0][name], story.moments[2][name]
+    assert after.tags == {tag: before.tags[tag] for tag in ("1.3", "1.4")}
+    assert after.bytes < before.bytes * 0.6
+    assert after.delete == "enabled"
+
+
+def test_the_container_is_the_same_and_its_configuration_keeps_owner_and_mode(story, name):
+    before, after = story.moments[0][name], story.moments[2][name]
+    assert after.id == before.id
+    assert after.config[1] == before.config[1]
+    added = "    rootdirectory: /var/lib/registry\n  delete:\n    enabled: true\n"
+    assert after.config[0] == before.config[0].replace("    rootdirectory: /var/lib/registry\n", added)
+
+
+def test_the_second_run_changes_nothing_and_restarts_nothing(story, name):
+    after, again = story.moments[2][name], story.moments[3][name]
+    assert story.plays[2].recap(name)["changed"] == 0
+    assert vars(again) == vars(after)
+
+
+def test_a_stopped_registry_is_collected_from_a_container_beside_it(story):
+    for registry in story.registries.values():
+        push_image(registry.url, "team/app", "2.0", 7)
+        push_image(registry.url, "team/app", "2.1", 8)
+    before = story.now()
+    story.run("prune")
+    story.run("garbage_collect", registry_garbage_collect_mode="stopped")
+    for name, after in story.moments[-1].items():
+        assert after.id == before[name].id
+        assert after.config == before[name].config
+        assert sorted(after.tags) == ["2.0", "2.1"]
+        assert after.bytes < before[name].bytes
+        assert after.process != before[name].process
+        assert [path.name for path in story.registries[name].state.glob("*.config.yml")] == []
+    names = story.engine.docker("ps", "-a", "--format", "{{.Names}}").split()
+    assert sorted(names) == sorted(CASES)
+
+
+@pytest.mark.parametrize(
+    "entry, variable, value",
+    [
+        ("configure", "REGISTRY_STORAGE_DELETE_ENABLED", "false"),
+        ("garbage_collect", "REGISTRY_STORAGE_MAINTENANCE", '{"readonly": {"enabled": false}}'),
+    ],
+)
+def test_an_environment_that_defeats_the_file_is_found_in_the_container(story, tmp_path, entry, variable, value):
+    name = entry.replace("_", "")
+    registry = Contained(story.engine, name, "3.1", tmp_path, mounted=True, env={variable: value})
+    try:
+        wait(registry.url)
+        push_image(registry.url, "team/app", "one", 1)
+        blobs = registry.data / "docker/registry/v2/blobs/sha256/00" / ("0" * 64)
+        blobs.mkdir(parents=True)
+        (blobs / "data").write_bytes(b"garbage")
+        before = Moment(registry)
+        play = Site(tmp_path / "site", {name: registry.inventory()}).role(entry)
+        assert play.status != 0
+        assert variable in play.failure
+        assert vars(Moment(registry)) == vars(before)
+    finally:
+        story.engine.docker("rm", "-f", name)
+
+
+def test_a_container_that_is_not_there_is_named(story):
+    play = story.site.role("report", registry_container="nobody")
+    assert play.status != 0
+    assert "There is no container nobody" in play.failure

@@ -18,7 +18,6 @@ _RFC3339 = re.compile(
 # RFC 3339 knows the years 1 to 9999.
 _FIRST = -62135596800
 _LAST = 253402300799
-_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 def parse_instant(text: t.Any) -> t.Optional[float]:
@@ -27,7 +26,9 @@ def parse_instant(text: t.Any) -> t.Optional[float]:
     if not match:
         return None
     year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
-    if year < 1 or not 1 <= month <= 12 or not 1 <= day <= _DAYS[month - 1] or hour > 23 or minute > 59 or second > 60:
+    if year < 1 or not 1 <= month <= 12 or hour > 23 or minute > 59 or second > 60:
+        return None
+    if not 1 <= day <= calendar.monthrange(year, month)[1]:
         return None
     fraction = float("0." + match.group(7)) if match.group(7) else 0.0
     offset = 0

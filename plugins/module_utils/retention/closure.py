@@ -10,12 +10,12 @@ candidate keeps what it needs. Circles, and whatever nothing speaks about, there
 
 from __future__ import annotations
 
-import heapq
 import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import TOMBSTONE
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import Graph
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.succession import in_succession
 
 
 @dataclass(frozen=True)
@@ -151,36 +151,12 @@ def _needs(graph: Graph, digest: str) -> t.Iterator[t.Tuple[str, str]]:
 def deletion_order(graph: Graph, doomed: t.AbstractSet[str]) -> t.List[str]:
     """DOOMED so that an index goes before its children and a subject before what refers to it.
 
-    Among those that may go next, images go before companions, then by digest. A circle is cut at its smallest
-    digest.
+    Among those that may go next, images go before companions, then by digest.
     """
 
     def rank(digest: str) -> t.Tuple[bool, str]:
         tags = graph.tags_of.get(digest, ())
         return bool(graph.manifests[digest].subject) or any(tag in graph.companions for tag in tags), digest
 
-    after: t.Dict[str, t.List[str]] = {digest: [] for digest in doomed}
-    before = dict.fromkeys(doomed, 0)
-    for digest in doomed:
-        for other in {other for _why, other in _needs(graph, digest)}:
-            if other in after and other != digest:
-                after[digest].append(other)
-                before[other] += 1
-    ready = [rank(digest) for digest in doomed if not before[digest]]
-    heapq.heapify(ready)
-    rest = iter(sorted(rank(digest) for digest in doomed))
-    order: t.List[str] = []
-    done: t.Set[str] = set()
-    while len(order) < len(doomed):
-        if not ready:
-            heapq.heappush(ready, next(entry for entry in rest if entry[1] not in done))
-        digest = heapq.heappop(ready)[1]
-        if digest in done:
-            continue
-        done.add(digest)
-        order.append(digest)
-        for other in after[digest]:
-            before[other] -= 1
-            if not before[other] and other not in done:
-                heapq.heappush(ready, rank(other))
-    return order
+    after = {digest: {other for _why, other in _needs(graph, digest) if other in doomed} for digest in doomed}
+    return in_succession(after, rank)

@@ -90,7 +90,7 @@ def parse_manifest(body: bytes, media_type: str, digest: str) -> Manifest:
     declared = document.get("mediaType")
     media_type = media_type.split(";", 1)[0].strip()
     if declared is not None and declared != media_type:
-        raise ManifestInvalid("it says to be %r, the registry says %r" % (_short(declared), media_type))
+        raise ManifestInvalid("it says to be %r, the registry says %r" % (_short(declared), _short(media_type)))
     if document.get("schemaVersion") != 2 or media_type not in media_types.MANIFEST_TYPES:
         raise ManifestInvalid(
             "it is of media type %r, schema version %s" % (_short(media_type), _short(document.get("schemaVersion")))

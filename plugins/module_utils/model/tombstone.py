@@ -32,6 +32,9 @@ TAGS_ANNOTATION = TOMBSTONE_ANNOTATION + ".tags"
 # The length of a DELETE grows with the tags it drops, and a tag pushed while it runs can be dropped too.
 MAX_BATCH = 100
 
+# Beyond the year 9999.
+_LATEST = 1e12
+
 
 @dataclass(frozen=True)
 class Parked:
@@ -80,5 +83,12 @@ def read_tombstone(manifest: Manifest) -> t.Dict[str, Parked]:
         digest, pushed = entry
         if not (isinstance(digest, str) and is_digest(digest)):
             return {}
-        parked[name] = Parked(digest, float(pushed) if type(pushed) in (int, float) else None)
+        parked[name] = Parked(digest, _instant(pushed))
     return parked
+
+
+def _instant(value: t.Any) -> t.Optional[float]:
+    """VALUE as seconds since the epoch; None for no number, and for one beyond any date (which could not be saved or compared)."""
+    if type(value) not in (int, float) or not abs(value) < _LATEST:
+        return None
+    return float(value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+import warnings
 from dataclasses import dataclass
 
 # Long enough for any list of names that somebody writes by hand; keeps compiling and matching within reason.
@@ -86,7 +87,12 @@ def compile_regex(text: str, given: t.Any = None) -> t.Pattern[str]:
     if len(text) > MAX_PATTERN_LENGTH:
         raise PatternInvalid(given, "it has %d characters, a pattern has at most %d" % (len(text), MAX_PATTERN_LENGTH))
     try:
-        return re.compile(text)
+        with warnings.catch_warnings():
+            # Python warns of what other dialects read differently, such as [[:digit:]].
+            warnings.simplefilter("error", FutureWarning)
+            return re.compile(text)
+    except FutureWarning as error:
+        raise PatternInvalid(given, "Python reads it differently than it looks: %s" % error) from error
     except (re.error, RecursionError, OverflowError) as error:
         raise PatternInvalid(given, "it is no valid regular expression: %s" % error) from error
 
@@ -143,6 +149,10 @@ def _part(text: str, given: str) -> t.Pattern[str]:
             out.append(".")
         elif piece.startswith("[") and len(piece) > 1:
             inner = piece[1:-1]
+            if "--" in inner:
+                raise PatternInvalid(
+                    given, "'--' within [...] can be read in two ways; write a regular expression after '~'"
+                )
             negated = inner[:1] == "!"
             members = re.sub(r"([\\\[\]^&~|])", r"\\\1", inner[1:] if negated else inner)
             out.append("[%s%s]" % ("^" if negated else "", members))

@@ -62,6 +62,12 @@ def test_what_cannot_be_meant_is_refused(text):
     assert caught.value.pattern == text
 
 
+@pytest.mark.parametrize("text", ["~^[[:digit:]]+$", "~[a--b]", "~[a&&b]", "[a--b]", "x[--0]"])
+def test_what_other_dialects_read_differently_is_refused(text):
+    with pytest.raises(PatternInvalid):
+        compile_patterns([text])
+
+
 def test_a_pattern_of_the_greatest_length_is_taken():
     assert compile_patterns(["a" * MAX_PATTERN_LENGTH]).matches("a" * MAX_PATTERN_LENGTH)
     with pytest.raises(PatternInvalid):

@@ -76,7 +76,10 @@ class Address:
                 "url %r has a user in it: use the options username and password, or auth_file" % _shown(text)
             )
         if parts.query or parts.fragment or "?" in text or "#" in text:
-            raise AddressInvalid("url %r has a query or fragment: give only scheme, host, port and path" % _shown(text))
+            raise AddressInvalid(
+                "url %r has a query or fragment: give only scheme, host, port and path"
+                % re.split("[?#]", _shown(text))[0]
+            )
         origin = origin_of(parts)
         if origin is None or port == 0:
             raise AddressInvalid("url %r names no usable host and port" % _shown(text))

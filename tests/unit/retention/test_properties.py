@@ -10,7 +10,12 @@ import dataclasses
 import json
 import random
 
-from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import TOMBSTONE
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import (
+    TOMBSTONE,
+    Descriptor,
+    Manifest,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.media_types import OCI_INDEX
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import DELETE, KEEP, UNTAG, Plan
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan_records import (
     plan_from_records,
@@ -20,14 +25,17 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     Repository,
     Revision,
     Snapshot,
+    Tag,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.approved import confirm_approved
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.confirm import confirm
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.plan import (
     Guards,
     Options,
     make_plan,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.policy import compile_policies
-from ansible_collections.fleetops.container_registry.tests.unit.retention.building import NOW, digest
+from ansible_collections.fleetops.container_registry.tests.unit.retention.building import NOW, digest, image, index
 from ansible_collections.fleetops.container_registry.tests.unit.retention.generated import (
     keep_clauses,
     policies,
@@ -110,7 +118,7 @@ def deeds(plan: Plan):
     return tags, manifests
 
 
-@cases(1500)
+@cases(1200)
 @given(snapshots(), policies(), protections(), OPTIONS)
 def test_nothing_that_is_kept_or_needed_ever_goes(snapshot, raw, protected, options):
     plan = make_plan(snapshot, compile_policies(raw, protected), options)
@@ -152,7 +160,7 @@ def test_nothing_that_is_kept_or_needed_ever_goes(snapshot, raw, protected, opti
         assert all(entry.reason.startswith("kept") == (entry.action == KEEP) for entry in planned.tags)
 
 
-@cases(700)
+@cases(600)
 @given(snapshots(), policies(), protections(), OPTIONS)
 def test_applying_a_plan_and_planning_again_changes_nothing(snapshot, raw, protected, options):
     compiled = compile_policies(raw, protected)
@@ -160,7 +168,7 @@ def test_applying_a_plan_and_planning_again_changes_nothing(snapshot, raw, prote
     assert deeds(make_plan(after, compiled, options)) == (set(), set())
 
 
-@cases(700)
+@cases(600)
 @given(snapshots(), policies(), protections(), OPTIONS, st.data())
 def test_one_more_keep_clause_never_deletes_more(snapshot, raw, protected, options, data):
     candidates = [entry for entry in raw if "keep" not in entry and "delete" not in entry]
@@ -302,3 +310,115 @@ def test_what_goes_goes_in_an_order_that_any_registry_accepts(snapshot, raw, opt
             for other in below[entry]:
                 if entry not in reaches(other):
                     assert place[entry] < place[other]
+
+
+_MOVES = ("drop", "move", "move", "new tag", "new tag", "new index", "new image", "come back")
+
+
+@st.composite
+def moved(draw: st.DrawFn, repository: Repository) -> Repository:
+    """REPOSITORY after others have pushed to it, with everything read that a tag leads to."""
+    tags = {tag.name: tag for tag in repository.tags}
+    manifests = dict(repository.manifests)
+    missing = set(repository.missing)
+    for number in range(draw(st.integers(1, 4))):
+        what = draw(st.sampled_from(_MOVES))
+        targets = sorted(manifests)
+        if what == "drop" and tags:
+            tags.pop(draw(st.sampled_from(sorted(tags))))
+        elif what == "move" and tags:
+            name = draw(st.sampled_from(sorted(tags)))
+            tags[name] = Tag(name, draw(st.sampled_from([*targets, None])))
+        elif what == "new tag":
+            name = "new-%d" % number
+            tags[name] = Tag(name, draw(st.sampled_from(targets)))
+        elif what == "come back" and missing:
+            entry = draw(st.sampled_from(sorted(missing)))
+            missing.discard(entry)
+            manifests[entry] = dataclasses.replace(image("back"), digest=entry)
+            tags["back-%d" % number] = Tag("back-%d" % number, entry)
+        else:
+            pushed = image("pushed %d" % number)
+            if what == "new index":
+                children = draw(st.lists(st.sampled_from(targets), max_size=3))
+                below = tuple(Descriptor(child, "", 1) for child in children)
+                pushed = dataclasses.replace(index("pushed %d" % number, []), children=below)
+            manifests[pushed.digest] = pushed
+            tags["pushed-%d" % number] = Tag("pushed-%d" % number, pushed.digest)
+    return dataclasses.replace(repository, tags=tuple(tags.values()), manifests=manifests, missing=frozenset(missing))
+
+
+@cases(700)
+@given(repositories(), policies(), protections(), OPTIONS, st.data())
+def test_whatever_moved_nothing_that_a_staying_tag_needs_goes(repository, raw, protected, options, data):
+    plan = make_plan(Snapshot(NOW, (repository,)), compile_policies(raw, protected), options).repositories[0]
+    now = data.draw(moved(repository))
+    confirmed = confirm(plan, now)
+    gone = {manifest.digest for manifest in confirmed.plan.doomed_manifests}
+    going = {tag.name: tag for tag in confirmed.plan.doomed_tags}
+    assert confirmed.plan.problem == ""
+    assert gone <= {manifest.digest for manifest in plan.doomed_manifests}
+    assert set(going) <= {tag.name for tag in plan.doomed_tags}
+    before = {tag.name: tag.digest for tag in repository.tags}
+    staying = set()
+    for tag in now.tags:
+        if tag.name not in going:
+            staying.add(tag.digest)
+        else:
+            assert tag.digest in (before[tag.name], None)
+            assert going[tag.name].action == DELETE or tag.digest not in gone
+    assert not gone & needed_by(now, staying)
+    for tag in confirmed.plan.tags:
+        assert tag.action == DELETE or tag.digest not in gone
+    # asked again, it says the same
+    again = confirm(confirmed.plan, now).plan
+    assert deeds(Plan(NOW, (again,))) == deeds(Plan(NOW, (confirmed.plan,)))
+
+
+@cases(300)
+@given(repositories(), policies(), OPTIONS, protections(), st.data())
+def test_what_is_protected_by_now_does_not_go_with_an_approved_plan(repository, raw, options, protected, data):
+    saved = make_plan(Snapshot(NOW, (repository,)), compile_policies(raw), options)
+    now = data.draw(moved(repository))
+    shield = compile_policies([], protected).protected
+    plan = confirm_approved(saved, Snapshot(NOW, (now,)), shield)[0].repositories[0]
+    gone = {manifest.digest for manifest in plan.doomed_manifests}
+    safe = {
+        entry
+        for entry, manifest in now.manifests.items()
+        if shield.covers_digest(now.name, entry)
+        or (manifest.config_descriptor and shield.covers_digest(now.name, manifest.config_descriptor.digest))
+    }
+    safe |= {tag.digest for tag in now.tags if shield.covers_tag(now.name, tag.name)}
+    assert not gone & needed_by(now, safe)
+    for entry in set(now.manifests) - gone:
+        if any(child.digest in safe for child in now.manifests[entry].children):
+            assert entry not in gone
+    assert not any(shield.covers_tag(now.name, tag.name) for tag in plan.doomed_tags)
+    assert deeds(Plan(NOW, (plan,)))[0] <= deeds(saved)[0]
+    assert deeds(Plan(NOW, (plan,)))[1] <= deeds(saved)[1]
+
+
+@cases(250)
+@given(repositories(), policies(), protections(), OPTIONS, st.data())
+def test_parked_tags_are_decided_as_if_they_had_never_moved(repository, raw, protected, options, data):
+    compiled = compile_policies(raw, protected)
+    stone = Manifest(digest("another tombstone"), OCI_INDEX, 99, TOMBSTONE)
+    names = data.draw(st.sets(st.sampled_from(sorted(tag.name for tag in repository.tags))))
+    parked = dataclasses.replace(
+        repository,
+        tags=tuple(
+            dataclasses.replace(tag, parked=stone.digest) if tag.name in names and tag.digest else tag
+            for tag in repository.tags
+        ),
+        manifests={**repository.manifests, stone.digest: stone},
+        revisions=None
+        if repository.revisions is None
+        else {**repository.revisions, stone.digest: Revision(stone.digest)},
+    )
+    plain = make_plan(Snapshot(NOW, (repository,)), compiled, options)
+    other = make_plan(Snapshot(NOW, (parked,)), compiled, options)
+    assert deeds(other) == deeds(plain)
+    assert {tag.name for tag in other.repositories[0].stranded_tags} == {
+        tag.name for tag in parked.tags if tag.parked and (repository.name, tag.name) not in deeds(plain)[0]
+    }

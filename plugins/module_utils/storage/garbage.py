@@ -29,7 +29,8 @@ class Garbage:
     def __init__(self, tree: t.Optional[str] = None, younger_than: t.Optional[float] = None) -> None:
         self._tree = tree
         self._younger_than = younger_than
-        self._sizes = tempfile.TemporaryFile(mode="w+", encoding="ascii") if tree else None
+        # Closed by __exit__: a store can have more blobs than a list should hold.
+        self._sizes = tempfile.TemporaryFile(mode="w+", encoding="ascii") if tree else None  # noqa: SIM115
         self.blobs = 0
         self.links = 0
         self.young_blobs = 0

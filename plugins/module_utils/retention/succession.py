@@ -17,6 +17,8 @@ def in_succession(after: t.Mapping[str, t.Collection[str]], rank: _Rank) -> t.Li
 
     What forms a circle comes together, by rank: after everything that leads to the circle and before everything behind it.
     """
+    if not any(after.values()):
+        return sorted(after, key=rank)
     member_of: t.Dict[str, int] = {}
     circles = _circles(after)
     for number, members in enumerate(circles):

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import typing as t
 import uuid
@@ -194,16 +195,16 @@ def _check(wish: Wish) -> None:
 
 def _predict(collector: Collector, output: CollectorOutput, wish: Wish, now: float) -> None:
     """The dry run, with the list of manifests written if it is wanted, but only of a run that succeeded."""
-    repositories = collector.run(output, dry_run=True)
-    if not wish.manifests_output:
-        for _unused in repositories:
-            pass
-        return
     try:
-        write_scan_of(wish.manifests_output, GARBAGE_COLLECT, now, repositories)
+        with contextlib.closing(collector.run(output, dry_run=True)) as repositories:
+            if wish.manifests_output:
+                write_scan_of(wish.manifests_output, GARBAGE_COLLECT, now, repositories)
+            for _unused in repositories:
+                pass
     except StoreEmpty:
-        nothing: t.Tuple[StoredRepository, ...] = ()
-        write_scan_of(wish.manifests_output, GARBAGE_COLLECT, now, nothing)
+        if wish.manifests_output:
+            nothing: t.Tuple[StoredRepository, ...] = ()
+            write_scan_of(wish.manifests_output, GARBAGE_COLLECT, now, nothing)
         raise
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import typing as t
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ class Collector:
         text = b"\n".join(process.lines()).decode("utf-8", "replace")
         return parse_version(text)
 
-    def run(self, output: CollectorOutput, dry_run: bool) -> t.Iterator[StoredRepository]:
+    def run(self, output: CollectorOutput, dry_run: bool) -> t.Generator[StoredRepository, None, None]:
         """Collect, or only say what would be collected; yield each repository that the output names.
 
         Never with --delete-untagged, which destroys multi-architecture images, and never with --quiet, which hides the only
@@ -77,11 +78,13 @@ class Collector:
         argv = self._argv + ["garbage-collect"] + (["--dry-run"] if dry_run else []) + [self._config_path]
         process = CollectorProcess(argv, self._run_id, self._timeout)
         last = ""
-        for line in process.lines():
-            finished = output.take(line)
-            last = output.last_repository or last
-            if finished:
-                yield finished
+        # Closed at once, not when the garbage is collected: whatever fails here, the collector has ended by then.
+        with contextlib.closing(process.lines()) as lines:
+            for line in lines:
+                finished = output.take(line)
+                last = output.last_repository or last
+                if finished:
+                    yield finished
         rest = output.finish()
         if is_empty_store(process.returncode, process.stderr_tail) and not output.repositories:
             raise StoreEmpty(

@@ -55,7 +55,7 @@ class CollectorProcess:
         """The last few kilobytes of what was printed as errors and log."""
         return self._tail.decode("utf-8", "replace").strip()
 
-    def lines(self) -> t.Iterator[bytes]:
+    def lines(self) -> t.Generator[bytes, None, None]:
         """Start the process, yield its lines without their ends, and set `returncode` when it has ended.
 
         Lines are cut at MAX_LINE_BYTES. The process and all that it has started has ended when this ends, in whatever way.

@@ -217,6 +217,22 @@ def test_a_consumer_that_fails_ends_the_collector(program, tmp_path):
     assert gone(tmp_path / "self")
 
 
+def test_the_collector_has_ended_when_an_error_in_between_arrives(program, tmp_path):
+    path = program(
+        "echo $$ > '%s/self'; echo 'blob eligible for deletion: sha256:%064x'; exec sleep 300" % (tmp_path, 1)
+    )
+
+    def refuse(digest):
+        raise KeyError(digest)
+
+    try:
+        list(Collector([path], "/c.yml", "run").run(CollectorOutput(refuse), True))
+    except KeyError:
+        assert gone(tmp_path / "self")
+    else:
+        pytest.fail("no error")
+
+
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_ending_the_module_ends_the_collector(program, tmp_path, signum):
     path = program("echo $$ > '%s/self'; echo a; exec sleep 300" % tmp_path)

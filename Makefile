@@ -53,7 +53,7 @@ unit: venv sync
 	$(PYTEST) -n $(WORKERS) tests/unit
 
 integration: venv sync
-	$(PYTEST) -n $(WORKERS) --dist loadgroup tests/integration --ignore tests/integration/modules
+	$(PYTEST) -n $(WORKERS) --dist loadfile tests/integration --ignore tests/integration/modules
 	$(PYTEST) -p pytest_ansible.plugin --inventory tests/integration/modules/inventory.yml --host-pattern all tests/integration/modules
 
 demo: venv sync

@@ -38,7 +38,7 @@ DEFAULT_UNTAGGED = Duration("7d", 7 * 86400.0)
 MAX_NAME_LENGTH = 100
 
 _CHECKS: t.Dict[str, t.Callable[[t.Any], t.Any]] = {
-    "name": validation.text,
+    "name": validation.name,
     "repositories": validation.patterns,
     "tags": validation.patterns,
     "labels": validation.label_patterns,
@@ -96,7 +96,7 @@ def _compile(entry: t.Any, number: int) -> Policy:
     if not isinstance(entry, dict):
         raise PolicyInvalid("%s: this must be a dictionary" % shown(entry), policy=name, value=entry)
     given = entry.get("name")
-    if isinstance(given, str) and given.strip():
+    if isinstance(given, str) and given.strip() and given.isprintable():
         name = given if len(given) <= MAX_NAME_LENGTH else given[:MAX_NAME_LENGTH]
     values: t.Dict[str, t.Any] = {}
     for key, value in entry.items():

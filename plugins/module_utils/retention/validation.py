@@ -78,6 +78,13 @@ def text(value: t.Any) -> str:
     return value
 
 
+def name(value: t.Any) -> str:
+    """A text in one line, for it stands in every reason and error."""
+    if not text(value).isprintable():
+        raise ValueRefused(value, "a name is one line of printable characters")
+    return str(value)
+
+
 def text_list(value: t.Any) -> t.List[str]:
     """A list of texts that is not empty. One text stands for a list of one."""
     if isinstance(value, str):

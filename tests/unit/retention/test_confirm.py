@@ -120,6 +120,17 @@ def test_what_refers_to_a_saved_manifest_is_saved_with_its_tags():
     assert actions(confirmed.plan) == {"a": UNTAG, "c": KEEP, signature_of("a"): KEEP, "sbom": KEEP}
 
 
+def test_the_children_of_what_refers_to_a_saved_manifest_are_saved():
+    before = repository(
+        [image("a", 100), image("part", 100), index("list", ["part"], subject="a"), image("c", 1)],
+        {"a": "a", "list": "list", "c": "c"},
+    )
+    plan = plan_one(before, OLD)
+    assert set(doomed(plan)) == {digest("a"), digest("list"), digest("part")}
+    now = dataclasses.replace(before, tags=(*before.tags, Tag("again", digest("a"))))
+    assert doomed(confirm(plan, now).plan) == []
+
+
 def test_an_orphan_whose_subject_is_back_is_saved():
     before = repository(
         [image("c", 1), artifact("by name"), artifact("by subject", "a")],

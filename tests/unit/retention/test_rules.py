@@ -272,6 +272,11 @@ def test_untagged_is_unknown_where_nobody_could_list():
     assert manifest_reason(plan, "u") == 'kept by "left": untagged manifests could not be listed'
 
 
+def test_an_untagged_manifest_of_exactly_the_age_goes():
+    seen = repository([image("u"), image("v")], {}, untagged={"u": 7, "v": 6.999})
+    assert doomed(plan_one(seen, [LEFT_OVER])) == [digest("u")]
+
+
 def test_untagged_counts_what_no_tag_leads_to():
     seen = repository(
         [image("x", 9), artifact("s", "x"), image("c"), index("i", ["c"]), image("u"), artifact("lost", "gone")],

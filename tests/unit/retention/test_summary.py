@@ -117,6 +117,13 @@ def test_the_diff_shows_the_tags_before_and_after():
     assert plan_diff(held) == {"before": "", "after": ""}
 
 
+def test_the_diff_is_about_tags_only():
+    seen = repository([image("x", 1), image("u")], {"x": "x"}, untagged={"u": 30})
+    plan = plan_all([seen], [{"untagged": True}])
+    assert plan.actionable
+    assert plan_diff(plan) == {"before": "", "after": ""}
+
+
 def test_identity_is_what_would_be_done_and_nothing_else():
     plan = example()
     assert dataclasses.replace(plan, taken_at=1.0, warnings=("w",)).identity == plan.identity
@@ -140,6 +147,14 @@ def numbers(kind):
 def change(number, **fields):
     changed = records()
     changed[number] = {**changed[number], **fields}
+    return changed
+
+
+def doubled(kind):
+    """A record twice, while the counts at the end are those without it."""
+    number = numbers(kind)[0]
+    changed = records()
+    changed.insert(number, changed[number])
     return changed
 
 
@@ -167,6 +182,8 @@ def change(number, **fields):
         change(numbers("repository")[0], name="UPPER"),
         change(numbers("repository")[1], name="team/app"),
         change(-1, tags=0),
+        doubled("tag"),
+        doubled("manifest"),
         change(-1, type="else"),
         [record for record in records() if record["type"] != "repository"],
         [*records()[:2], *records()[1:]],

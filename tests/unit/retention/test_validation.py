@@ -235,6 +235,13 @@ def test_names_are_unique_and_not_endless():
     assert len(str(refused({"name": "n" * 10000, "keep": "all"}))) < 500
 
 
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[2J", "\ud800"], ids=ascii)
+def test_a_name_is_one_printable_line(name):
+    error = refused({"name": name, "keep": "all"})
+    assert (error.policy, error.key) == ("number 1", "name")
+    assert str(error).isprintable()
+
+
 def test_a_policy_that_can_never_govern_is_refused():
     with pytest.raises(PolicyInvalid, match="can never govern"):
         compile_policies([{"keep_newest": 3}, {"name": "late", "tags": ["a"], "keep": "all"}])

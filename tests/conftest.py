@@ -22,3 +22,11 @@ if ROOT.parts[-3:] != ("ansible_collections", "fleetops", "container_registry"):
 sys.path.insert(0, str(ROOT.parents[2]))
 # For pytest-ansible, which reads it when pytest starts, and for every ansible program that a test runs.
 os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(ROOT.parents[2])
+
+if "pytest_ansible" in sys.modules:
+    # ansible's finder must be there before the first import of a collection, and pytest-ansible comes too late with it.
+    from ansible.plugins.loader import init_plugin_loader
+
+    for imported in [name for name in sys.modules if name.partition(".")[0] == "ansible_collections"]:
+        del sys.modules[imported]
+    init_plugin_loader([str(ROOT.parents[2])])

@@ -242,6 +242,7 @@ class Site:
     def __init__(self, home: Path, hosts: dict[str, dict]) -> None:
         self.home = home
         self.hosts = hosts
+        self.controller: list[str] = []  # words before ansible-playbook
         self.results = home / "results"
         self.results.mkdir(parents=True)
         self.inventory = home / "inventory.json"
@@ -251,7 +252,7 @@ class Site:
         program = shutil.which("ansible-playbook", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
         assert program, "ansible-playbook is not beside this Python"
         known = dict(settings, test_results=str(self.results))
-        return [program, "-i", str(self.inventory), "-e", json.dumps(known), *options, playbook]
+        return [*self.controller, program, "-i", str(self.inventory), "-e", json.dumps(known), *options, playbook]
 
     def environment(self) -> dict[str, str]:
         kept = {

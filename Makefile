@@ -55,7 +55,7 @@ unit: venv sync
 integration: venv sync
 	$(PYTEST) -n $(WORKERS) --dist loadfile tests/integration --ignore tests/integration/modules
 	@# pytest-ansible leaves files and sockets of ansible's open, so its warnings are no failures.
-	$(PYTEST) -p pytest_ansible.plugin --import-mode=prepend -W default --inventory tests/integration/modules/inventory.yml \
+	$(PYTEST) -p pytest_ansible.plugin --import-mode=prepend -W ignore --inventory tests/integration/modules/inventory.yml \
 	  --host-pattern all tests/integration/modules
 
 demo: venv sync

@@ -37,7 +37,9 @@ def far(tmp_path):
         text = ELSEWHERE.format(home=tmp_path, boot_id=BOOT_ID, python=sys.executable)
         interpreter.write_text(text, encoding="utf-8")
         interpreter.chmod(0o755)
-        seen = subprocess.run([interpreter, "-c", f"print(open('{BOOT_ID}').read())"], capture_output=True, text=True)
+        seen = subprocess.run(
+            [interpreter, "-c", f"print(open('{BOOT_ID}').read())"], capture_output=True, text=True, check=False
+        )
         require(seen.stdout.startswith("00000000-"), "a mount namespace", f"it needs root: {seen.stderr}")
         host = dict(registry.inventory(), ansible_python_interpreter=str(interpreter))
         with tempfile.TemporaryDirectory(dir="/dev/shm") as kept:  # a volume, should this machine be a container

@@ -5,7 +5,6 @@
 # make demo    the main job on a real registry, in check mode, for real, and again
 # make test    everything that CI runs: lint, sanity, unit and integration tests, with all their own set-up
 # make lint | sanity | unit | integration    a part of it
-# make bench   against other tools, on copies of the same registry
 # make sync    copy the checkout to $(COLLECTION), where ansible's tools want it
 # make clean   remove $(BUILD)
 
@@ -25,7 +24,7 @@ SANITY_HOME := $(abspath $(BUILD))/sanity-home
 PYTEST := cd $(COLLECTION) && $(VENV_BIN)/python -m pytest -q
 WORKERS ?= 2
 
-.PHONY: test lint sanity unit integration demo bench venv sync clean
+.PHONY: test lint sanity unit integration demo venv sync clean
 
 test:
 	@$(MAKE) --no-print-directory lint
@@ -60,9 +59,6 @@ integration: venv sync
 
 demo: venv sync
 	@cd $(COLLECTION) && $(VENV_BIN)/python -m tests.rig.demo
-
-bench: venv sync
-	@cd $(COLLECTION) && $(VENV_BIN)/python -m benchmarks.prune
 
 venv:
 	@test -n "$(PYTHON)"

@@ -177,7 +177,8 @@ def _carry_out(
         applier = Applier(client, looked, run, abilities, journal, request.strategy, progress)
         result.outcome = applier.apply(backed_up)
         result.outcome.unsaved = unsaved
-        if not (result.outcome.interrupted or result.outcome.errors or defer):
+        skipped = any(entry.skipped for entry in result.outcome.repositories)
+        if not (result.outcome.interrupted or result.outcome.errors or skipped or defer):
             journal.finished(run)
     finally:
         journal.close()
@@ -187,7 +188,7 @@ def _close(due: t.Sequence[Journal], result: PruneResult, run: str) -> None:
     """Close the journals of earlier runs that this one has finished."""
     if result.outcome.interrupted:
         return
-    failed = {entry.name for entry in result.outcome.repositories if entry.errors}
+    failed = {entry.name for entry in result.outcome.repositories if entry.errors or entry.skipped}
     covered = {entry.name for entry in result.plan.repositories if not entry.held and entry.name not in failed}
     for journal in due:
         if covered.issuperset(journal.repositories) and os.path.exists(journal.path):

@@ -76,10 +76,7 @@ class Address:
                 "url %r has a user in it: use the options username and password, or auth_file" % _shown(text)
             )
         if parts.query or parts.fragment or "?" in text or "#" in text:
-            raise AddressInvalid(
-                "url %r has a query or fragment: give only scheme, host, port and path"
-                % re.split("[?#]", _shown(text))[0]
-            )
+            raise AddressInvalid("url %r has a query or fragment: give only scheme, host, port and path" % _shown(text))
         origin = origin_of(parts)
         if origin is None or port == 0:
             raise AddressInvalid("url %r names no usable host and port" % _shown(text))
@@ -145,8 +142,8 @@ def _ip(host: str) -> t.Union[ipaddress.IPv4Address, ipaddress.IPv6Address, None
 
 def _shown(url: str) -> str:
     """URL for a message: whatever stands before an '@' may be a password."""
-    head, separator, rest = url.partition("://")
+    head, separator, rest = re.split(r"[?#]", url, maxsplit=1)[0].partition("://")
     if not separator:
-        head, rest = "", url
+        head, rest = "", head
     authority, slash, path = rest.partition("/")
-    return head + separator + authority.rpartition("@")[2] + slash + path.partition("?")[0]
+    return head + separator + authority.rpartition("@")[2] + slash + path

@@ -504,14 +504,15 @@ class RegistryClient:
         if self._authentication.undecided and scope is not NOTHING:
             self._learn()
         used = self._authentication.authorization(scope)
-        tried = 0
+        # Without a header the first challenge tells how to log in; after that, a 401 is worth one more try.
+        tries = 1 if used else 2
         while True:
             sent = dict(headers or {})
             if used:
                 sent["Authorization"] = used
             answer = self._transport.exchange(method, url, sent, limit=limit, body=body, first_bytes=first_bytes)
-            if answer.status == 401 and tried < 2:
-                tried += 1
+            if answer.status == 401 and tries:
+                tries -= 1
                 better = self._authentication.renewed(answer, scope, used)
                 if better and better != used:
                     used = better

@@ -1,0 +1,311 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A hostile network: every fault ends in bounded time and memory, and no write is ever repeated blindly."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+import time
+
+import pytest
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api import errors
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.address import Address
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.connection import Connection
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.redirects import Redirects
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.transport import Transport
+from ansible_collections.fleetops.container_registry.tests.unit.api.faulty_server import Reply, in_turn, serving
+
+pytestmark = pytest.mark.usefixtures("no_waiting")
+
+OK = Reply(200, b"{}")
+
+
+def drop(handler):
+    """Close the connection without a word."""
+    handler.connection.shutdown(socket.SHUT_RDWR)
+
+
+def half(handler):
+    """Announce more than comes."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+
+
+def drip(head):
+    """Send HEAD, then a byte every tenth of a second, for as long as anybody listens."""
+
+    def dripping(handler):
+        handler.wfile.write(head)
+        for _byte in range(600):
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+            time.sleep(0.1)
+
+    return dripping
+
+
+def endless(handler):
+    """A body without length and end."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        handler.wfile.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+
+
+class Sender:
+    """A transport to one server."""
+
+    def __init__(self, server, **options):
+        self.server = server
+        self.transport = Transport(Connection(server.url, **{"timeout": 10.0, **options}), {})
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_details):
+        self.transport.close()
+
+    def send(self, method="GET", path="/v2/x", limit=1000, **more):
+        return self.transport.exchange(method, self.server.url + path, {}, limit=limit, **more)
+
+
+@pytest.mark.parametrize("fault", [Reply(429), Reply(502), Reply(503), Reply(504), Reply(raw=drop), Reply(raw=half)])
+def test_a_read_is_repeated_until_it_works(fault):
+    with serving(in_turn(fault, fault, OK)) as server, Sender(server) as sender:
+        assert sender.send().body == b"{}"
+        assert len(server.requests) == 3
+        assert sender.transport.requests_sent == 3
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PUT", "POST"])
+@pytest.mark.parametrize("fault", [Reply(500), Reply(502), Reply(504), Reply(raw=drop), Reply(raw=half)])
+def test_a_write_of_unknown_outcome_is_never_repeated(method, fault):
+    with serving(in_turn(fault, OK)) as server, Sender(server) as sender:
+        try:
+            assert sender.send(method).status >= 500
+        except errors.ConnectionFailed as failure:
+            assert not isinstance(failure, errors.Unreachable)
+        assert len(server.requests) == 1
+
+
+def test_a_write_that_times_out_is_never_repeated():
+    with serving(in_turn(Reply(raw=drip(b"HTTP/1.1 202 Accepted\r\n")), OK)) as server:
+        with Sender(server, timeout=0.5) as sender, pytest.raises(errors.ConnectionFailed, match="0.5 seconds"):
+            sender.send("DELETE")
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PUT"])
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_write_that_was_turned_away_comes_again(method, status):
+    with serving(in_turn(Reply(status), Reply(202))) as server, Sender(server) as sender:
+        assert sender.send(method).status == 202
+        assert len(server.requests) == 2
+
+
+def test_500_and_404_are_answers_and_not_asked_for_again():
+    for status in (404, 500):
+        with serving(in_turn(Reply(status), OK)) as server, Sender(server) as sender:
+            assert sender.send().status == status
+            assert len(server.requests) == 1
+
+
+def test_retries_are_as_many_as_told():
+    for retries in (0, 2):
+        with serving(in_turn(Reply(503))) as server, Sender(server, retries=retries) as sender:
+            assert sender.send().status == 503
+            assert len(server.requests) == retries + 1
+
+
+def test_an_absurd_retry_after_is_answered_at_once():
+    with serving(in_turn(Reply(429, headers={"Retry-After": "86400"}), OK)) as server, Sender(server) as sender:
+        assert sender.send().status == 429
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"", b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"],
+    ids=["before the status", "in the headers", "in the body"],
+)
+def test_an_answer_that_only_drips_ends_with_the_time_out(head):
+    with serving(in_turn(Reply(raw=drip(head)))) as server, Sender(server, timeout=0.7, retries=0) as sender:
+        with pytest.raises(errors.ConnectionFailed):
+            sender.send()
+
+
+def test_an_endless_body_is_left_at_the_limit():
+    with serving(in_turn(Reply(raw=endless))) as server, Sender(server) as sender:
+        with pytest.raises(errors.ResponseInvalid, match="more than the 1000 bytes"):
+            sender.send()
+        assert len(server.requests) == 1
+        assert sender.send(first_bytes=True, limit=3).body == b"xxx"
+
+
+def test_a_body_of_just_the_limit_is_taken():
+    with serving(in_turn(Reply(200, b"x" * 1000))) as server, Sender(server) as sender:
+        assert len(sender.send().body) == 1000
+
+
+def test_compression_that_nobody_asked_for_is_refused_unopened():
+    bomb = gzip.compress(b"\0" * 10_000_000)
+    reply = Reply(200, bomb, {"Content-Encoding": "gzip"})
+    with serving(in_turn(reply)) as server, Sender(server) as sender:
+        with pytest.raises(errors.ResponseInvalid, match="gzip"):
+            sender.send(limit=10**8)
+        assert server.requests[0].headers["accept-encoding"] == "identity"
+
+
+def test_huge_headers_are_refused():
+    reply = Reply(200, headers={f"X-{number}": "y" * 60000 for number in range(2)})
+    with serving(in_turn(reply)) as server, Sender(server, retries=0) as sender:
+        with pytest.raises(errors.RegistryError):
+            sender.send()
+
+
+@pytest.mark.parametrize(
+    "text", [b"SSH-2.0-OpenSSH_9.2\r\n", b"\x15\x03\x01\x00\x02\x02\x16", b"HTTP/1.1 abc\r\n\r\n", b""]
+)
+def test_what_speaks_no_http_is_a_broken_connection(text):
+    reply = Reply(raw=lambda handler: handler.wfile.write(text))
+    with serving(in_turn(reply)) as server, Sender(server, retries=1) as sender:
+        with pytest.raises(errors.ConnectionFailed):
+            sender.send()
+        assert len(server.requests) == 2
+
+
+def test_a_closed_port_is_unreachable_and_may_be_tried_again_even_for_a_write():
+    with serving(in_turn(OK)) as server:
+        pass
+    with Sender(server, retries=2) as sender:
+        with pytest.raises(errors.Unreachable, match="refused"):
+            sender.send("DELETE")
+        assert sender.transport.requests_sent == 3
+
+
+def test_plain_http_behind_https_is_said_to_be_no_tls():
+    with serving(in_turn(OK)) as server:
+        server.url = server.url.replace("http://", "https://")
+        with Sender(server, retries=0) as sender, pytest.raises(errors.RegistryError, match="http://"):
+            sender.send()
+
+
+def test_redirects_are_answers():
+    with serving(in_turn(Reply(302, headers={"Location": "/elsewhere"}), OK)) as server, Sender(server) as sender:
+        assert sender.send().status == 302
+        assert len(server.requests) == 1
+
+
+def test_no_cookie_and_no_netrc_is_ever_sent(tmp_path, monkeypatch):
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("default login me password secret\n", encoding="utf-8")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(netrc))
+    with (
+        serving(in_turn(Reply(200, headers={"Set-Cookie": "session=1; Path=/"}), OK)) as server,
+        Sender(server) as sender,
+    ):
+        sender.send()
+        sender.send()
+        assert [one.headers.get("cookie") for one in server.requests] == [None, None]
+        assert [one.headers.get("authorization") for one in server.requests] == [None, None]
+
+
+def test_the_deadline_stops_everything_that_has_not_begun():
+    with serving(in_turn(OK)) as server, Sender(server, deadline=0.3) as sender:
+        sender.send()
+        time.sleep(0.3)
+        for method in ("GET", "DELETE"):
+            with pytest.raises(errors.DeadlineExceeded):
+                sender.send(method)
+        assert len(server.requests) == 1
+
+
+def test_requests_are_counted_exactly_by_many_threads():
+    with serving(in_turn(OK)) as server, Sender(server, workers=8) as sender:
+        threads = [threading.Thread(target=lambda: [sender.send() for _ in range(10)]) for _thread in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sender.transport.requests_sent == len(server.requests) == 80
+
+
+def test_http_proxies_of_the_environment_are_used_and_no_proxy_is_honoured(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "no_proxy", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with serving(in_turn(Reply(200, b"by proxy"))) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("http_proxy", proxy.url)
+        transport = Transport(Connection("http://registry.invalid:5000"), {})
+        assert transport.exchange("GET", "http://registry.invalid:5000/v2/", {}, limit=100).body == b"by proxy"
+        assert proxy.requests[0].path == "http://registry.invalid:5000/v2/"
+        monkeypatch.setenv("no_proxy", "registry.invalid")
+        monkeypatch.setenv("NO_PROXY", "registry.invalid")
+        transport.close()
+        direct = Transport(Connection("http://registry.invalid:5000", retries=0), {})
+        with pytest.raises(errors.Unreachable, match="host of .* is unknown"):
+            direct.exchange("GET", "http://registry.invalid:5000/v2/", {}, limit=100)
+        direct.close()
+        assert len(proxy.requests) == 1
+
+
+class TestRedirects:
+    """Blobs may live elsewhere."""
+
+    def follow(self, server, location, home=None, headers=None):
+        with Sender(server) as sender:
+            redirects = Redirects(Address.parse(home or server.url).origin, sender.transport)
+            sent = {"Authorization": "Basic secret", **(headers or {})}
+            first = sender.send()
+            answer = redirects.follow(
+                type(first)(first.method, first.url, 307, {"location": location}), sent, 1000, False, "Reading"
+            )
+            return answer
+
+    def test_credentials_stay_at_home(self):
+        with serving(in_turn(OK)) as server, serving(in_turn(Reply(200, b"blob"))) as store:
+            assert self.follow(server, store.url + "/blob?sig=1").body == b"blob"
+            assert "authorization" not in store.requests[0].headers
+            assert store.requests[0].path == "/blob?sig=1"
+
+    def test_within_the_registry_they_are_kept(self):
+        with serving(in_turn(OK)) as server:
+            self.follow(server, "/elsewhere")
+            assert server.requests[-1].headers["authorization"] == "Basic secret"
+
+    def test_a_circle_ends(self):
+        with serving(
+            lambda request: OK if request.path == "/v2/x" else Reply(302, headers={"Location": "/a"})
+        ) as server:
+            with pytest.raises(errors.ResponseInvalid, match="circle"):
+                self.follow(server, "/a")
+            assert len(server.requests) < 10
+
+    @pytest.mark.parametrize(
+        ("location", "says"),
+        [
+            ("http://169.254.169.254/latest/meta-data", "on this host or link"),
+            ("http://127.0.0.1:1/", "on this host or link"),
+            ("http://[::1]:1/", "on this host or link"),
+            ("http://localhost:1/", "on this host or link"),
+            ("ftp://example.com/", "no address"),
+            ("file:///etc/passwd", "no address"),
+            ("http://me:secret@example.com/", "no address"),
+            ("", "no address"),
+        ],
+    )
+    def test_where_nobody_may_send_us(self, location, says):
+        with serving(in_turn(OK)) as server:
+            with pytest.raises(errors.ResponseInvalid) as refused:
+                self.follow(server, location, home="http://203.0.113.1:5000")
+            assert says in refused.value.message
+            assert "secret" not in refused.value.message
+            assert len(server.requests) == 1
+
+    def test_tls_is_never_left(self):
+        with serving(in_turn(OK)) as server, pytest.raises(errors.ResponseInvalid, match="from TLS"):
+            self.follow(server, "http://203.0.113.2/blob", home="https://203.0.113.1")

@@ -131,9 +131,12 @@ def test_an_absurd_retry_after_is_answered_at_once():
     ids=["before the status", "in the headers", "in the body"],
 )
 def test_an_answer_that_only_drips_ends_with_the_time_out(head):
-    with serving(in_turn(Reply(raw=drip(head)))) as server, Sender(server, timeout=0.7, retries=0) as sender:
-        with pytest.raises(errors.ConnectionFailed):
-            sender.send()
+    with (
+        serving(in_turn(Reply(raw=drip(head)))) as server,
+        Sender(server, timeout=0.7, retries=0) as sender,
+        pytest.raises(errors.ConnectionFailed),
+    ):
+        sender.send()
 
 
 def test_an_endless_body_is_left_at_the_limit():
@@ -160,9 +163,12 @@ def test_compression_that_nobody_asked_for_is_refused_unopened():
 
 def test_huge_headers_are_refused():
     reply = Reply(200, headers={f"X-{number}": "y" * 60000 for number in range(2)})
-    with serving(in_turn(reply)) as server, Sender(server, retries=0) as sender:
-        with pytest.raises(errors.RegistryError):
-            sender.send()
+    with (
+        serving(in_turn(reply)) as server,
+        Sender(server, retries=0) as sender,
+        pytest.raises(errors.RegistryError),
+    ):
+        sender.send()
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,14 @@ class Engine:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+        for mount in self._mounts():
+            subprocess.run(["umount", "-l", mount], capture_output=True, check=False)
+
+    def _mounts(self) -> list[str]:
+        """What the engine has left mounted below its home, which nobody could remove."""
+        with open("/proc/self/mounts", encoding="utf-8") as mounts:
+            paths = [line.split()[1] for line in mounts]
+        return [path for path in reversed(paths) if path.startswith(f"{self.home}/")]
 
 
 class Contained:

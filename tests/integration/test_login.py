@@ -1,0 +1,248 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The doors of real registries: users and passwords, tokens, certificates on both sides."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+import subprocess
+import time
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from ansible_collections.fleetops.container_registry.tests.rig import modules
+from ansible_collections.fleetops.container_registry.tests.rig.binaries import debian_program
+from ansible_collections.fleetops.container_registry.tests.rig.require import obtain
+from ansible_collections.fleetops.container_registry.tests.unit.api.faulty_server import Reply, as_json, serving
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+USER, PASSWORD = "robot", "correct horse: battery"
+
+
+def openssl(*arguments, cwd):
+    program = str(obtain(lambda: debian_program("openssl", "openssl")))
+    subprocess.run([program, *arguments], cwd=cwd, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """A folder with an authority, and what it has signed for a server on loopback and for a client."""
+    folder = tmp_path_factory.mktemp("certificates")
+    new = ("req", "-newkey", "rsa:2048", "-nodes", "-days", "2")
+    for authority in ("ca", "other"):
+        openssl(
+            *new,
+            "-x509",
+            "-subj",
+            f"/CN={authority}",
+            "-keyout",
+            f"{authority}.key",
+            "-out",
+            f"{authority}.pem",
+            cwd=folder,
+        )
+    for name, extra in (("server", "subjectAltName=IP:127.0.0.1"), ("client", "extendedKeyUsage=clientAuth")):
+        openssl(
+            *new, "-x509", "-CA", "ca.pem", "-CAkey", "ca.key", "-subj", f"/CN={name}", "-addext", extra,
+            "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", f"{name}.key", "-out", f"{name}.pem", cwd=folder,
+        )  # fmt: skip
+    return folder
+
+
+def ask(registry, module="registry_catalog_info", env=None, **options):
+    result = modules.run_module(module, {"url": registry.url, "retries": 0, **options}, env=env)
+    assert PASSWORD not in result.output
+    return result
+
+
+class TestPasswords:
+    """The registry's own htpasswd."""
+
+    @pytest.fixture
+    def guarded(self, registry_factory, tmp_path):
+        program = str(obtain(lambda: debian_program("apache2-utils", "htpasswd")))
+        file = tmp_path / "htpasswd"
+        made = subprocess.run([program, "-Bbn", USER, PASSWORD], check=True, capture_output=True)
+        file.write_bytes(made.stdout)
+        return registry_factory(extra={"auth": {"htpasswd": {"realm": "the realm", "path": str(file)}}})
+
+    def test_options_variables_and_login_files_all_open_it(self, guarded, tmp_path):
+        login = tmp_path / "auth.json"
+        pair = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        login.write_text(json.dumps({"auths": {guarded.url.partition("://")[2]: {"auth": pair}}}), encoding="utf-8")
+        names = {"CONTAINER_REGISTRY_USERNAME": USER, "CONTAINER_REGISTRY_PASSWORD": PASSWORD}
+        for options in (
+            {"username": USER, "password": PASSWORD},
+            {"env": names},
+            {"auth_file": str(login)},
+            {"env": {"REGISTRY_AUTH_FILE": str(login)}},
+        ):
+            result = ask(guarded, "registry_info", **options)
+            assert not result.failed, result.msg
+            assert (result["auth"], result["delete"]) == ("basic", "enabled")
+
+    def test_without_and_with_wrong_ones_it_stays_shut(self, guarded):
+        nameless = ask(guarded)
+        assert nameless.failed
+        assert "Set username and password" in nameless.msg
+        assert nameless["error"]["status"] == 401
+        wrong = ask(guarded, username=USER, password="wrong password")
+        assert wrong.failed
+        assert "are refused" in wrong.msg
+        assert "wrong password" not in wrong.output
+
+
+class TestCertificates:
+    """TLS with an authority of our own, and a registry that wants a certificate of the client."""
+
+    @pytest.fixture
+    def secure(self, registry_factory, certificates):
+        def start(**tls):
+            files = {"certificate": str(certificates / "server.pem"), "key": str(certificates / "server.key"), **tls}
+            registry = registry_factory(extra={"http": {"tls": files}})
+            registry.url = registry.url.replace("http:", "https:")
+            return registry
+
+        return start
+
+    def test_only_the_right_authority_is_believed(self, secure, certificates):
+        registry = secure()
+        assert not ask(registry, ca_path=str(certificates / "ca.pem")).failed
+        for options in ({}, {"ca_path": str(certificates / "other.pem")}):
+            refused = ask(registry, **options)
+            assert refused.failed
+            assert "is not trusted" in refused.msg
+            assert "ca_path" in refused.msg
+
+    def test_unchecked_works_and_is_warned_of(self, secure):
+        result = ask(secure(), validate_certs=False)
+        assert not result.failed, result.msg
+        assert "validate_certs is false" in result.output
+
+    def test_a_client_needs_its_certificate(self, secure, certificates):
+        registry = secure(clientcas=[str(certificates / "ca.pem")])
+        trusting = {"ca_path": str(certificates / "ca.pem")}
+        client = {"client_cert": str(certificates / "client.pem"), "client_key": str(certificates / "client.key")}
+        assert not ask(registry, **trusting, **client).failed
+        without = ask(registry, **trusting)
+        assert without.failed
+        assert "client_cert" in without.msg
+
+    def test_files_that_do_not_fit_are_named(self, secure, certificates, tmp_path):
+        registry = secure()
+        junk = tmp_path / "junk.pem"
+        junk.write_text("junk", encoding="utf-8")
+        for options, says in (
+            ({"ca_path": str(junk)}, "ca_path"),
+            ({"ca_path": "/nowhere.pem"}, "ca_path"),
+            ({"client_cert": "/nowhere.pem"}, "client_cert"),
+            (
+                {"client_cert": str(certificates / "client.pem"), "client_key": str(certificates / "ca.key")},
+                "client_key",
+            ),
+        ):
+            refused = ask(registry, **options)
+            assert refused.failed
+            assert says in refused.msg
+
+    def test_plain_http_to_a_registry_with_tls_is_told(self, secure):
+        registry = secure()
+        registry.url = registry.url.replace("https:", "http:")
+        refused = ask(registry, "registry_info")
+        assert refused.failed
+        assert "https://" in refused.msg
+
+
+class TokenServer:
+    """A small token server that real registries trust: it grants what GRANTS has for a repository, to USER alone."""
+
+    def __init__(self, folder, grants):
+        self.grants = grants
+        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "token server")])
+        now = datetime.datetime.now(datetime.UTC)
+        day = datetime.timedelta(days=1)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(self.key.public_key())
+            .serial_number(1)
+            .not_valid_before(now - day)
+            .not_valid_after(now + day)
+            .sign(self.key, hashes.SHA256())
+        )
+        self.der = certificate.public_bytes(serialization.Encoding.DER)
+        self.bundle = folder / "token-server.pem"
+        self.bundle.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        self.asked = []
+
+    def __call__(self, request):
+        pair = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        if request.headers.get("authorization") != f"Basic {pair}":
+            return Reply(401, b"{}")
+        query = parse_qs(urlsplit(request.path).query)
+        access = []
+        for scope in query.get("scope", ()):
+            self.asked.append(scope)
+            kind, name, actions = scope.split(":")
+            allowed = sorted(set(actions.split(",")) & set(self.grants.get(name, ())))
+            access.append({"type": kind, "name": name, "actions": allowed})
+        now = int(time.time())
+        claims = {
+            "iss": "issuer",
+            "sub": USER,
+            "aud": query["service"][0],
+            "exp": now + 300,
+            "nbf": now - 10,
+            "iat": now,
+        }
+        header = {"typ": "JWT", "alg": "RS256", "x5c": [base64.b64encode(self.der).decode()]}
+        parts = [json.dumps(part).encode() for part in (header, {**claims, "jti": "1", "access": access})]
+        signed = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in parts)
+        signature = self.key.sign(signed, padding.PKCS1v15(), hashes.SHA256())
+        token = signed + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")
+        return as_json({"token": token.decode(), "expires_in": 300})
+
+
+class TestTokens:
+    """The distribution token protocol, with the registry's own check of the tokens."""
+
+    @pytest.fixture
+    def guarded(self, registry_factory, tmp_path):
+        grants = {"team/app": ["pull", "push", "delete"], "team/read": ["pull"], "catalog": ["*"]}
+        tokens = TokenServer(tmp_path, grants)
+        with serving(tokens) as server:
+            realm = {"realm": server.url + "/token", "service": "registry", "issuer": "issuer"}
+            yield registry_factory(extra={"auth": {"token": {**realm, "rootcertbundle": str(tokens.bundle)}}}), tokens
+
+    def test_each_repository_by_its_own_rights(self, guarded):
+        registry, tokens = guarded
+        login = {"username": USER, "password": PASSWORD}
+        for repository, ability in (("team/app", "enabled"), ("team/read", "unknown")):
+            found = ask(registry, "registry_info", repository=repository, **login)
+            assert not found.failed, found.msg
+            assert (found["auth"], found["delete"]) == ("bearer", ability)
+        assert "repository:team/app:delete,pull" in tokens.asked
+        assert not ask(registry, **login).failed
+        assert "registry:catalog:*" in tokens.asked
+
+    def test_a_right_that_is_missing_is_named(self, guarded):
+        registry, tokens = guarded
+        del tokens.grants["catalog"]
+        refused = ask(registry, username=USER, password=PASSWORD)
+        assert refused.failed
+        assert "registry:catalog:*" in refused.msg
+
+    def test_the_token_server_refuses_a_wrong_password(self, guarded):
+        registry, _tokens = guarded
+        refused = ask(registry, username=USER, password="wrong password")
+        assert refused.failed
+        assert "are refused" in refused.msg
+        assert "wrong password" not in refused.output

@@ -232,7 +232,7 @@ def test_the_deadline_stops_everything_that_has_not_begun():
 
 def test_requests_are_counted_exactly_by_many_threads():
     with serving(in_turn(OK)) as server, Sender(server, workers=8) as sender:
-        threads = [threading.Thread(target=lambda: [sender.send() for _ in range(10)]) for _thread in range(8)]
+        threads = [threading.Thread(target=lambda: [sender.send() for _number in range(10)]) for _thread in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -39,11 +39,6 @@ class ModuleResult:
         """The failure's message, empty for a success."""
         return str(self.data.get("msg", ""))
 
-    @property
-    def warnings(self) -> list[str]:
-        """Warnings as text."""
-        return [entry["msg"] if isinstance(entry, dict) else str(entry) for entry in self.data.get("warnings", ())]
-
 
 def start_module(
     name: str,

@@ -23,6 +23,8 @@ sys.path.insert(0, str(ROOT.parents[2]))
 # For pytest-ansible, which reads it when pytest starts, and for every ansible program that a test runs.
 os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(ROOT.parents[2])
 
+pytest_plugins = ["ansible_collections.fleetops.container_registry.tests.rig.fixtures"]
+
 if "pytest_ansible" in sys.modules:
     # ansible's finder must be there before the first import of a collection, and pytest-ansible comes too late with it.
     from ansible.plugins.loader import init_plugin_loader

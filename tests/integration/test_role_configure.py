@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.fleetops.container_registry.tests.integration.role_support import Operated, Site, answers
 from ansible_collections.fleetops.container_registry.tests.rig.binaries import VERSIONS, registry_binary
 from ansible_collections.fleetops.container_registry.tests.rig.require import obtain
+from ansible_collections.fleetops.container_registry.tests.rig.role_support import Operated, Site, answers
 
 
 @pytest.fixture

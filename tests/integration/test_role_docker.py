@@ -9,14 +9,14 @@ from __future__ import annotations
 import time
 
 import pytest
-from ansible_collections.fleetops.container_registry.tests.integration.docker_support import Contained, Engine
-from ansible_collections.fleetops.container_registry.tests.integration.role_support import (
+from ansible_collections.fleetops.container_registry.tests.rig.docker_support import Contained, Engine
+from ansible_collections.fleetops.container_registry.tests.rig.require import obtain
+from ansible_collections.fleetops.container_registry.tests.rig.role_support import (
     Site,
     answers,
     push_image,
     tags_of,
 )
-from ansible_collections.fleetops.container_registry.tests.rig.require import obtain
 
 POLICIES = [{"name": "everything", "keep_newest": 2}]
 # the configuration's place, by name of the host

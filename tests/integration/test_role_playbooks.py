@@ -10,9 +10,9 @@ import json
 import re
 
 import pytest
-from ansible_collections.fleetops.container_registry.tests.integration.role_support import Operated, Site, answers
 from ansible_collections.fleetops.container_registry.tests.rig.binaries import registry_binary
 from ansible_collections.fleetops.container_registry.tests.rig.require import obtain
+from ansible_collections.fleetops.container_registry.tests.rig.role_support import Operated, Site, answers
 
 POLICIES = [{"name": "everything", "keep_newest": 1}]
 

@@ -15,9 +15,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.fleetops.container_registry.tests.integration.role_support import Operated, Site
 from ansible_collections.fleetops.container_registry.tests.rig.binaries import registry_binary
 from ansible_collections.fleetops.container_registry.tests.rig.require import obtain, require
+from ansible_collections.fleetops.container_registry.tests.rig.role_support import Operated, Site
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 

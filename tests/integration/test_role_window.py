@@ -11,14 +11,14 @@ import signal
 import time
 
 import pytest
-from ansible_collections.fleetops.container_registry.tests.integration.role_support import (
+from ansible_collections.fleetops.container_registry.tests.rig.binaries import VERSIONS, registry_binary
+from ansible_collections.fleetops.container_registry.tests.rig.require import obtain
+from ansible_collections.fleetops.container_registry.tests.rig.role_support import (
     PLAYBOOKS,
     Operated,
     Site,
     answers,
 )
-from ansible_collections.fleetops.container_registry.tests.rig.binaries import VERSIONS, registry_binary
-from ansible_collections.fleetops.container_registry.tests.rig.require import obtain
 
 
 class Scene:

@@ -14,8 +14,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from ansible_collections.fleetops.container_registry.tests.integration.role_support import free_port
 from ansible_collections.fleetops.container_registry.tests.rig.binaries import Unavailable, locked, registry_binary, run
+from ansible_collections.fleetops.container_registry.tests.rig.role_support import free_port
 
 CONFIG_INSIDE = "/etc/docker/registry/config.yml"
 

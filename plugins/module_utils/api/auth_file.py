@@ -43,6 +43,7 @@ class AuthFile:
         store = document.get("credsStore")
         self._store = store if isinstance(store, str) else ""
         self._timeout = helper_timeout
+        self._answers: t.Dict[t.Tuple[str, str], t.Union[Login, RegistryError, None]] = {}
 
     @classmethod
     def read(cls, path: str, source: str, helper_timeout: float = 30.0) -> AuthFile:
@@ -87,6 +88,18 @@ class AuthFile:
         return self._asked(self._store, host) if self._store else None
 
     def _asked(self, helper: str, server: str) -> t.Optional[Login]:
+        """What HELPER keeps for SERVER. It is asked once, also where it fails: a hundred repositories would wait a hundred times."""
+        if (helper, server) not in self._answers:
+            try:
+                self._answers[helper, server] = self._ask(helper, server)
+            except RegistryError as error:
+                self._answers[helper, server] = error
+        answer = self._answers[helper, server]
+        if isinstance(answer, RegistryError):
+            raise answer
+        return answer
+
+    def _ask(self, helper: str, server: str) -> t.Optional[Login]:
         answer = ask_helper(helper, server, self._timeout)
         if answer is None:
             return None

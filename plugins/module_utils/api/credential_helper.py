@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import selectors
 import shutil
 import signal
 import subprocess  # nosec B404: the protocol is a program
+import time
 import typing as t
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import RegistryError
@@ -21,6 +23,7 @@ _MOST_BYTES = 64 * 1024
 # What the helpers of the docker project print (with exit status 1) for a server that they know nothing about.
 _NOT_FOUND = ("credentials not found", "no credentials server url")
 _LONGEST = 60.0
+_LOOK_AGAIN = 0.05
 
 
 def ask_helper(name: str, server: str, timeout: float) -> t.Optional[t.Tuple[str, str]]:
@@ -56,7 +59,11 @@ def ask_helper(name: str, server: str, timeout: float) -> t.Optional[t.Tuple[str
 
 
 def _run(program: str, path: str, server: str, timeout: float) -> t.Tuple[int, bytes]:
-    """Exit status and the beginning of the standard output. Ends the helper and its children when TIMEOUT has passed."""
+    """Exit status and standard output, of which no more than _MOST_BYTES are ever held.
+
+    Ends the helper and its children when TIMEOUT has passed, or when it says more than that.
+    """
+    ends = time.monotonic() + timeout
     try:
         # The helper gets no standard error of ours: what it prints there may hold secrets.
         process = subprocess.Popen(  # nosec B603: no shell; the name is checked, the path is from PATH
@@ -65,25 +72,66 @@ def _run(program: str, path: str, server: str, timeout: float) -> t.Tuple[int, b
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            bufsize=0,
         )
     except OSError as error:
         raise RegistryError("The credential helper %s cannot be started: %s." % (program, error)) from error
-    with process:
-        try:
-            output, _unused = process.communicate(server.encode("utf-8"), timeout=timeout)
-        except subprocess.TimeoutExpired:
+    ended = False
+    try:
+        _tell(t.cast(t.IO[bytes], process.stdin), server)
+        output = _output(process, ends)
+        if len(output) > _MOST_BYTES:
+            raise RegistryError("The credential helper %s answers for %s with more than a login." % (program, server))
+        status = process.wait(max(0.0, ends - time.monotonic()))
+        ended = True
+        return status, output
+    except subprocess.TimeoutExpired:
+        raise RegistryError(
+            "The credential helper %s gave no answer for %s within %g seconds and was ended."
+            % (program, server, timeout)
+        ) from None
+    finally:
+        if not ended:
             _end(process)
-            raise RegistryError(
-                "The credential helper %s gave no answer for %s within %g seconds and was ended."
-                % (program, server, timeout)
-            ) from None
-    if len(output) > _MOST_BYTES:
-        raise RegistryError("The credential helper %s answers for %s with more than a login." % (program, server))
-    return process.returncode, output
+        process.__exit__(None, None, None)
+
+
+def _tell(stream: t.IO[bytes], server: str) -> None:
+    """Write the server's name, which is shorter than any pipe, and close the helper's input. It need not listen."""
+    try:
+        with stream:
+            stream.write(server.encode("utf-8"))
+    except BrokenPipeError:
+        pass
+
+
+def _output(process: subprocess.Popen[bytes], ends: float) -> bytes:
+    """What PROCESS prints until it ends, at most a little more than _MOST_BYTES. Raises TimeoutExpired at the time ENDS.
+
+    Its end is waited for, and not its pipe's: an agent that it leaves running may hold that.
+    """
+    stream = t.cast(t.IO[bytes], process.stdout)
+    output = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        while len(output) <= _MOST_BYTES:
+            left = ends - time.monotonic()
+            if left <= 0:
+                raise subprocess.TimeoutExpired(process.args, 0)
+            # Whether it has ended is asked first, so that what it printed last is still read.
+            over = process.poll() is not None
+            if selector.select(0 if over else min(left, _LOOK_AGAIN)):
+                part = stream.read(_MOST_BYTES)
+                if not part:
+                    break
+                output += part
+            elif over:
+                break
+    return output
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the helper with everything that it started, or its pipe would stay open."""
+    """End the helper with everything that it started."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except OSError:

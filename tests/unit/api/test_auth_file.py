@@ -9,12 +9,16 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
 import sys
+import time
+import tracemalloc
 
 import pytest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.address import Address
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.auth_file import AuthFile
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.connection import Connection
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.credential_helper import ask_helper
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.credentials import CredentialSource
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import RegistryError
 
@@ -158,20 +162,83 @@ def test_a_helper_that_lies_is_named_and_not_quoted(write, helper, code, says):
     assert "secret" not in refused.value.message
 
 
-def test_a_helper_that_hangs_is_ended_with_its_children(write, helper, tmp_path):
-    pid = tmp_path / "pid"
-    helper(
-        "slow",
-        f"import subprocess; p = subprocess.Popen(['sleep', '1000']); open({str(pid)!r}, 'w').write(str(p.pid)); time.sleep(1000)",
-    )
-    with pytest.raises(RegistryError, match="docker-credential-slow gave no answer"):
-        login(write({"credsStore": "slow"}), timeout=2.0)
-    with (
-        open(f"/proc/{pid.read_text()}/stat", encoding="utf-8")
-        if os.path.exists(f"/proc/{pid.read_text()}")
-        else open(os.devnull, encoding="utf-8") as stat
-    ):
-        assert stat.read().partition(") ")[2][:1] in ("", "Z")
+def is_running(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+WITH_A_CHILD = "import subprocess; p = subprocess.Popen(['sleep', '1000']); open({pid!r}, 'w').write(str(p.pid)); "
+
+
+@pytest.mark.parametrize(
+    ("then", "timeout", "says"),
+    [
+        ("time.sleep(1000)", 4.0, "gave no answer"),
+        ("sys.stdout.close(); __import__('os').close(1); time.sleep(1000)", 4.0, "gave no answer"),
+        ("[sys.stdout.write('secret' * 10000) for _ in iter(int, 1)]", 60.0, "more than a login"),
+    ],
+    ids=["says nothing", "closes its output", "says too much"],
+)
+def test_a_helper_that_does_not_end_is_ended_with_its_children(write, helper, tmp_path, then, timeout, says):
+    pid = str(tmp_path / "pid")
+    helper("odd", WITH_A_CHILD.format(pid=pid) + then)
+    with pytest.raises(RegistryError, match="docker-credential-odd") as refused:
+        login(write({"credsStore": "odd"}), timeout=timeout)
+    assert says in refused.value.message
+    with open(pid, encoding="utf-8") as stream:
+        child = stream.read()
+    for _attempt in range(100):
+        if not is_running(child):
+            break
+        time.sleep(0.05)
+    assert not is_running(child)
+
+
+def test_of_an_endless_answer_only_the_beginning_is_kept(helper):
+    helper("endless", "[sys.stdout.write('x' * 1000000) for _ in iter(int, 1)]")
+    tracemalloc.start()
+    try:
+        with pytest.raises(RegistryError, match="more than a login"):
+            ask_helper("endless", HOST, 60.0)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_agent_that_a_helper_leaves_behind_does_not_hold_us_up(write, helper, tmp_path):
+    pid = str(tmp_path / "pid")
+    helper("agent", WITH_A_CHILD.format(pid=pid) + "print(json.dumps({'Username': 'user', 'Secret': 's'}))")
+    try:
+        assert login(write({"credsStore": "agent"}), timeout=60.0).username == "user"
+        with open(pid, encoding="utf-8") as stream:
+            assert is_running(stream.read())
+    finally:
+        with open(pid, encoding="utf-8") as stream:
+            os.kill(int(stream.read()), signal.SIGKILL)
+
+
+def test_a_helper_that_does_not_listen_may_answer(write, helper, tmp_path):
+    program = tmp_path / "bin" / "docker-credential-deaf"
+    program.write_text('#!/bin/sh\nexec <&-\necho \'{"Username": "user", "Secret": "s"}\'\n', encoding="utf-8")
+    program.chmod(0o755)
+    assert login(write({"credsStore": "deaf"})).username == "user"
+
+
+def test_a_helper_is_asked_once_for_each_registry(write, helper, tmp_path):
+    asked = tmp_path / "asked"
+    helper("one", f"open({str(asked)!r}, 'a').write('x'); print(json.dumps({{'Username': 'user', 'Secret': 's'}}))")
+    helper("bad", f"open({str(asked)!r}, 'a').write('x'); sys.exit(1)")
+    file = AuthFile.read(write({"credsStore": "one"}), "auth_file", 20.0)
+    assert {file.login(HOST, f"team/app{number}").username for number in range(3)} == {"user"}
+    assert asked.read_text(encoding="utf-8") == "x"
+    file = AuthFile.read(write({"credsStore": "bad"}), "auth_file", 20.0)
+    for number in range(3):
+        with pytest.raises(RegistryError, match="exit status 1"):
+            file.login(HOST, f"team/app{number}")
+    assert asked.read_text(encoding="utf-8") == "xx"
 
 
 @pytest.mark.parametrize("name", ["missing-one", "../sh", "a b", ""])

@@ -23,6 +23,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.request import OptionInvalid
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.state import StateError
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import StrategyUnavailable
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model import masking
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import ReferenceInvalid
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.patterns import PatternInvalid
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.validation import PolicyInvalid
@@ -31,8 +32,6 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
 Spec = t.Dict[str, t.Any]
 Result = t.Dict[str, t.Any]
 
-MASK = "********"
-
 # Errors whose text already says what is wrong and what to do.
 CLEAR_ERRORS = (
     JournalError,
@@ -40,6 +39,7 @@ CLEAR_ERRORS = (
     PatternInvalid,
     PlanFileError,
     PolicyInvalid,
+    ReferenceInvalid,
     StateError,
     StorageError,
     StrategyUnavailable,
@@ -118,6 +118,7 @@ class RegistryModule:
                 self._module.fail_json(msg="%s must be above 0, not %s" % (name, self.params[name]))
         if self.params["retries"] < 0:
             self._module.fail_json(msg="retries must be 0 or more, not %d" % self.params["retries"])
+        refuse_masked(self._module)
         try:
             with RegistryClient(self.connection()) as client:
                 for warning in client.warnings:
@@ -129,14 +130,6 @@ class RegistryModule:
             self._leave({"changed": False, "error": error.as_dict()}, error.message)
         except CLEAR_ERRORS as error:
             self._leave({"changed": False}, str(error))
-        except ReferenceInvalid as error:
-            text = str(error)
-            if MASK in text:
-                text += (
-                    ". Ansible has masked a secret inside this name: use auth_file instead of a password that is part of a"
-                    " repository's name, and read the names again"
-                )
-            self._leave({"changed": False}, text)
         except Exception as error:  # the one place that turns anything unforeseen into a failed task
             self._module.fail_json(
                 msg="unexpected %s: %s" % (type(error).__name__, error), exception=traceback.format_exc(), changed=False
@@ -145,7 +138,7 @@ class RegistryModule:
             self._leave(result)
 
     def _leave(self, result: Result, failure: t.Optional[str] = None) -> t.NoReturn:
-        self._warn_of_masking(result)
+        self._warn_of_masking(dict(result, msg=failure or ""))
         if failure is not None:
             self._module.fail_json(msg=failure, **result)
         self._module.exit_json(**result)
@@ -153,11 +146,11 @@ class RegistryModule:
 
     def _warn_of_masking(self, result: Result) -> None:
         """Ansible replaces a secret wherever it occurs in a result: say so before a next task acts on such a name."""
-        secrets = [self.params[name] for name in ("password", "token") if self.params[name]]
-        if secrets and any(secret in text for text in _texts(result) for secret in secrets):
+        place = masking.secret_place(result, self._module.no_log_values)
+        if place:
             self.warn(
-                "The password or token is part of a name in this result, and Ansible masks it there. Do not use this result's"
-                " names in a later task; give the credentials by auth_file instead, which is not masked."
+                "The password or token occurs in this result, first in %s, and Ansible masks it there. Do not use this result's"
+                " names in a later task; give the credentials by auth_file instead, which is not masked." % place
             )
 
 
@@ -176,6 +169,7 @@ class StoreModule:
 
     def run(self, job: t.Callable[[StoreModule], Result]) -> None:
         """Carry out JOB and leave: its result, or one clear failure."""
+        refuse_masked(self._module)
         try:
             result = job(self)
         except ModuleFailure as failure:
@@ -190,14 +184,11 @@ class StoreModule:
             self._module.exit_json(**result)
 
 
-def _texts(value: t.Any) -> t.Iterator[str]:
-    """Every text within VALUE, keys excepted (Ansible does not mask those)."""
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, str):
-            yield item
-        elif isinstance(item, dict):
-            waiting.extend(item.values())
-        elif isinstance(item, (list, tuple)):
-            waiting.extend(item)
+def refuse_masked(module: AnsibleModule) -> None:
+    """Fail if an option, secrets excepted, has what Ansible masked in an earlier result: as a pattern it would match anything."""
+    options = {
+        name: value for name, value in module.params.items() if not module.argument_spec.get(name, {}).get("no_log")
+    }
+    place = masking.masked_place(options)
+    if place:
+        module.fail_json(msg="%s holds a masked name. %s." % (place, masking.REMEDY), changed=False)

@@ -25,6 +25,8 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.masking import REMEDY, masked_place
+
 JOURNAL_SCHEMA = "fleetops.container_registry.backup"
 JOURNAL_VERSION = 1
 SUFFIX = ".backup.jsonl"
@@ -279,12 +281,20 @@ def _take(path: str, number: int, line: bytes, journal: t.Optional[Journal], bod
             return Journal(
                 path, record["run"], record["url"], record["plan"], float(record["started_at"]), bool(record["defer"])
             )
+        _refuse_masked(path, number, record)
         _apply(journal, kind, record, bodies)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise JournalError(
             "line %d of the backup %s cannot be understood: %s" % (number, path, type(error).__name__)
         ) from error
     return journal
+
+
+def _refuse_masked(path: str, number: int, record: t.Dict[str, t.Any]) -> None:
+    """A backup that went through a result of Ansible's has lost names, and what is left may be another tag's."""
+    place = masked_place({name: record.get(name) for name in ("repository", "name", "tags")})
+    if place:
+        raise JournalError("line %d of the backup %s: %s holds a masked name. %s" % (number, path, place, REMEDY))
 
 
 def _apply(journal: Journal, kind: str, record: t.Dict[str, t.Any], bodies: bool) -> None:

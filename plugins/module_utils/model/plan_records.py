@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import typing as t
 
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.masking import REMEDY, is_masked
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import (
     DELETE,
     KEEP,
@@ -263,6 +264,8 @@ class _Reader:
             odd = sorted(str(name) for name in names ^ set(checks))
             raise self._refuse("a %s record with missing or unknown fields: %.200s" % (kind, ", ".join(odd)))
         for name, check in checks.items():
+            if name == "name" and isinstance(record[name], str) and is_masked(record[name]):
+                raise self._refuse("%s has the name %.100r. %s" % (kind, record[name], REMEDY))
             if not check(record[name]):
                 raise self._refuse("%s has the %s %.100r" % (kind, name, record[name]))
         return {name: record[name] for name in checks}

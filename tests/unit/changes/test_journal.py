@@ -52,6 +52,17 @@ def test_bodies_are_left_out_unless_asked_for(tmp_path):
     assert journal.repositories["team/app"].manifests[DIGEST].body == b""
 
 
+@pytest.mark.parametrize(
+    ("real", "mask"), [("team/app", "team/********"), ('"1.0"', '"VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"')]
+)
+def test_a_copy_with_masked_names_is_no_backup(tmp_path, real, mask):
+    written(tmp_path).close()
+    path = next(tmp_path.iterdir())
+    path.write_text(path.read_text(encoding="utf-8").replace(real, mask), encoding="utf-8")
+    with pytest.raises(JournalError, match="masked a secret"):
+        read_journal(str(path))
+
+
 def test_a_backup_is_for_its_owner_only(tmp_path):
     written(tmp_path / "new").close()
     assert stat.S_IMODE(os.stat(tmp_path / "new").st_mode) == 0o700

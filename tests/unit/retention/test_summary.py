@@ -199,6 +199,17 @@ def test_damaged_records_are_refused(damaged):
         plan_from_records(damaged)
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("repository", "team/********"), ("tag", "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"), ("tag", "********")],
+)
+def test_a_plan_that_went_through_a_masked_result_is_said_to_be_one(kind, name):
+    changed = records()
+    next(record for record in changed if record["type"] == kind)["name"] = name
+    with pytest.raises(PlanInvalid, match=r"masked a secret.*auth_file"):
+        plan_from_records(changed)
+
+
 def test_a_tag_that_stays_on_a_manifest_that_goes_is_refused():
     changed = records()
     for record in changed:

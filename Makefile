@@ -5,7 +5,8 @@
 # make demo    the main job on a real registry, in check mode, for real, and again
 # make test    lint, sanity, unit and integration tests, with all their own set-up
 # make lint | sanity | unit | integration    a part of it
-# make faults  break everything in the middle of its work, many times: what is too long for make test
+# make plays   the role on every kind of deployment and over several machines: whole playbooks, too long for make test
+# make faults  break everything in the middle of its work, many times
 # make sync    copy the checkout to $(COLLECTION), where ansible's tools want it
 # make clean   remove $(BUILD)
 
@@ -25,7 +26,7 @@ SANITY_HOME := $(abspath $(BUILD))/sanity-home
 PYTEST := cd $(COLLECTION) && $(VENV_BIN)/python -m pytest -q
 WORKERS ?= 2
 
-.PHONY: test lint sanity unit integration faults demo venv sync clean
+.PHONY: test lint sanity unit integration plays faults demo venv sync clean
 
 test:
 	@$(MAKE) --no-print-directory lint
@@ -57,6 +58,9 @@ integration: venv sync
 	@# pytest-ansible leaves files and sockets of ansible's open, so its warnings are no failures.
 	$(PYTEST) -p pytest_ansible.plugin --import-mode=prepend -W ignore --inventory tests/integration/modules/inventory.yml \
 	  --host-pattern all tests/integration/modules
+
+plays: venv sync
+	$(PYTEST) -n $(WORKERS) --dist loadfile tests/plays
 
 faults: venv sync
 	$(PYTEST) -n $(WORKERS) --dist worksteal tests/faults

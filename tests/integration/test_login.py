@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from ansible_collections.fleetops.container_registry.tests.rig import modules
 from ansible_collections.fleetops.container_registry.tests.rig.binaries import debian_program
+from ansible_collections.fleetops.container_registry.tests.rig.certificates import make_certificates
 from ansible_collections.fleetops.container_registry.tests.rig.require import obtain
 from ansible_collections.fleetops.container_registry.tests.unit.api.faulty_server import Reply, as_json, serving
 from cryptography import x509
@@ -25,34 +26,10 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 USER, PASSWORD = "robot", "correct horse: battery"
 
 
-def openssl(*arguments, cwd):
-    program = str(obtain(lambda: debian_program("openssl", "openssl")))
-    subprocess.run([program, *arguments], cwd=cwd, check=True, capture_output=True)
-
-
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
     """A folder with an authority, and what it has signed for a server on loopback and for a client."""
-    folder = tmp_path_factory.mktemp("certificates")
-    new = ("req", "-newkey", "rsa:2048", "-nodes", "-days", "2")
-    for authority in ("ca", "other"):
-        openssl(
-            *new,
-            "-x509",
-            "-subj",
-            f"/CN={authority}",
-            "-keyout",
-            f"{authority}.key",
-            "-out",
-            f"{authority}.pem",
-            cwd=folder,
-        )
-    for name, extra in (("server", "subjectAltName=IP:127.0.0.1"), ("client", "extendedKeyUsage=clientAuth")):
-        openssl(
-            *new, "-x509", "-CA", "ca.pem", "-CAkey", "ca.key", "-subj", f"/CN={name}", "-addext", extra,
-            "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", f"{name}.key", "-out", f"{name}.pem", cwd=folder,
-        )  # fmt: skip
-    return folder
+    return obtain(lambda: make_certificates(tmp_path_factory.mktemp("certificates")))
 
 
 def ask(registry, module="registry_catalog_info", env=None, **options):

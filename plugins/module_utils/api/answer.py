@@ -29,6 +29,8 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.er
 # Codes of the distribution specification with which a registry says that it knows the request, but not the thing.
 _ABSENT = ("NAME_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "BLOB_UPLOAD_UNKNOWN", "MANIFEST_BLOB_UNKNOWN")
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}\Z")
+# What Go's servers and nginx say to plain HTTP on their TLS port.
+_PLAIN_TO_TLS = (b"HTTP request to an HTTPS server", b"plain HTTP request was sent to HTTPS port")
 _MOST_ERRORS = 5
 _LONGEST_MESSAGE = 300
 
@@ -138,7 +140,28 @@ def failure_of(answer: Answer, what: str) -> RegistryError:
         )
     if answer.status >= 500:
         return ServerFailed(text + " The registry's log says more.", *where)
-    if answer.status == 400 and b"HTTP request to an HTTPS server" in answer.body:
+    if answer.status == 413:
+        return RegistryError(
+            text
+            + " Something in front of the registry limits the size of requests, such as client_max_body_size of nginx:"
+            " raise that, or go past it.",
+            *where,
+        )
+    if answer.status == 407:
+        return RegistryError(
+            text + " The proxy of the environment wants a user and a password, or refuses them: write"
+            " http://USER:PASSWORD@HOST:PORT in HTTP_PROXY or HTTPS_PROXY.",
+            *where,
+        )
+    # What nginx says where no certificate came, or one that it does not trust (status 400, or 495 and 496 within nginx).
+    if answer.status == 400 and not codes and b"SSL certificate" in answer.body:
+        return AuthenticationFailed(
+            text
+            + " A server in front of the registry wants a certificate of the client that it trusts: set client_cert"
+            " and client_key.",
+            *where,
+        )
+    if answer.status == 400 and any(known in answer.body for known in _PLAIN_TO_TLS):
         return NotARegistry("%s failed: %s wants TLS. Write https:// in url." % (what, answer.url), *where)
     if 200 <= answer.status < 300:
         return ResponseInvalid(text + " That is not the status that the protocol has for this.", *where)

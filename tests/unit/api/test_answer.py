@@ -96,3 +96,20 @@ def test_every_answer_stands_for_some_error(status, body, method):
     failure = failure_of(Answer(method, "http://r.example", status, {}, body), "Doing it")
     assert isinstance(failure, errors.RegistryError)
     assert failure.message
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "says"),
+    [
+        (413, b"<html>413 Request Entity Too Large</html>", errors.RegistryError, "client_max_body_size"),
+        (407, b"", errors.RegistryError, "USER:PASSWORD@HOST:PORT"),
+        (400, b"<html>No required SSL certificate was sent</html>", errors.AuthenticationFailed, "client_cert"),
+        (400, b"<html>The SSL certificate error</html>", errors.AuthenticationFailed, "client_cert"),
+        (400, b"<html>The plain HTTP request was sent to HTTPS port</html>", errors.NotARegistry, "https://"),
+        (400, b"Client sent an HTTP request to an HTTPS server.", errors.NotARegistry, "https://"),
+    ],
+)
+def test_what_stands_before_the_registry_is_told_with_its_remedy(status, body, kind, says):
+    failure = failure_of(answer(status, method="PUT", body=body), "Writing")
+    assert isinstance(failure, kind)
+    assert says in failure.message

@@ -18,7 +18,7 @@ description:
     CNCF Distribution's filesystem driver. For repositories with tens of thousands of tags this takes seconds where the API takes
     minutes, and it works where deletes are disabled in the registry's config.
   - Each tag and each manifest is held against the store first. What has moved since the plan was made is left alone and reported in
-    RV(drifted).
+    RV(drifted). A plan of which most tags name something else here is refused as that of another registry.
   - Tags go first, then manifests, an index before its children. Each is taken out of the registry's sight by one rename, so that an
     interruption at any moment leaves a store in order, and a second run finishes. Nothing else is touched. The space comes back with
     M(fleetops.container_registry.registry_garbage_collect).
@@ -61,6 +61,12 @@ options:
       - A plan that a limit of the run holds is carried out only if it is approved with this option. Repositories that are held are left
         alone in any case.
     type: str
+  protected:
+    description:
+      - What must not go, although the plan says so, in the form of O(fleetops.container_registry.registry_prune#module:protected). It is
+        left alone and reported in RV(drifted), with the indexes above it and the tags on these.
+    type: list
+    elements: str
   backup_dir:
     description:
       - A directory for backups on this host. Before anything is removed, the bytes of every manifest and image config that goes are on
@@ -260,11 +266,13 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
     JournalError,
     JournalWriter,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import ReferenceInvalid
 from ansible_collections.fleetops.container_registry.plugins.module_utils.module import (
     ModuleFailure,
     Result,
     StoreModule,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.protection import parse_protected
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.prune import Saver
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.store_maintenance import (
     Wish,
@@ -275,7 +283,11 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
 
 def job(module: StoreModule) -> Result:
     """Carry out what the options ask for, with a backup if there is a directory for it."""
-    wish = {name: value for name, value in module.params.items() if name not in ("backup_dir", "url")}
+    wish = {name: value for name, value in module.params.items() if name not in ("backup_dir", "url", "protected")}
+    try:
+        wish["protection"] = parse_protected(module.params["protected"]) if module.params["protected"] else None
+    except ReferenceInvalid as error:
+        raise ModuleFailure("protected: %s" % error) from error
     now = time.time()
     run = uuid.uuid4().hex
     journals: list[JournalWriter] = []
@@ -309,6 +321,7 @@ def main() -> None:
             "registry_stopped_or_read_only": {"type": "bool", "default": False},
             "plan_file": {"type": "path"},
             "plan_id": {"type": "str"},
+            "protected": {"type": "list", "elements": "str"},
             "backup_dir": {"type": "path"},
             "url": {"type": "str"},
             "purge_stale_uploads": {"type": "bool", "default": False},

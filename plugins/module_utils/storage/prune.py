@@ -15,20 +15,22 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import (
-    INDEX,
     MAX_MANIFEST_BYTES,
     ManifestInvalid,
     parse_manifest,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import (
     DELETE,
+    KEEP,
     UNTAG,
     Plan,
+    PlannedManifest,
     PlannedTag,
     RepositoryPlan,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import has_digest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.blob_table import BlobTable
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.errors import StoreInvalid
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.findings import Findings
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.layout import blob_path
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.links import read_link
@@ -39,6 +41,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.repository_walk import FoundRepository
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.still_valid import (
+    Protection,
     StillValid,
     still_valid,
 )
@@ -109,22 +112,52 @@ class Pruning:
         return _numbers(tags, sum(len(one.manifests_gone) for one in self.repositories))
 
 
-class StorePrune:
-    """Prunes the store whose tree is TREE (see `layout.tree_of`)."""
+class _Likeness:
+    """Whether a plan and a store are of the same registry: most tags that both know name the same."""
 
-    def __init__(self, tree: str) -> None:
+    def __init__(self) -> None:
+        self._known = self._same = self._kept = 0
+
+    def take(self, plan: RepositoryPlan, contents: RepositoryContents) -> None:
+        for tag in plan.tags:
+            seen = contents.tags.get(tag.name)
+            self._kept += tag.action == KEEP and tag.digest is not None
+            if seen is not None and tag.digest is not None:
+                self._known += 1
+                self._same += seen.digest in (tag.digest, tag.parked)
+
+    def insist(self, tree: str) -> None:
+        if self._same * 2 < self._known or (self._kept and not self._known):
+            raise StoreInvalid(
+                "the plan is not of this store: of the %d tags that both know, %d name the same. Either %s is not where the registry"
+                " of the plan keeps its images, or too much was pushed since the plan was made: make it again. Nothing was done"
+                % (self._known, self._same, tree)
+            )
+
+
+class StorePrune:
+    """Prunes the store whose tree is TREE (see `layout.tree_of`), except for what PROTECTION covers."""
+
+    def __init__(self, tree: str, protection: t.Optional[Protection] = None) -> None:
         self._tree = tree
+        self._protection = protection
 
     def look(self, plan: Plan) -> Pruning:
-        """Hold every repository of PLAN against the store. Reads only. Raises OSError for what cannot be read."""
+        """Hold every repository of PLAN against the store. Reads only.
+
+        Raises OSError for what cannot be read, StoreInvalid if most tags of PLAN are not what they are in the store: then it was
+        made of another registry.
+        """
         pruning = Pruning()
+        likeness = _Likeness()
         for repository in plan.repositories:
             if repository.problem:
                 pruning.held.append((repository.name, repository.problem))
             elif repository.guards:
                 pruning.held.append((repository.name, "; ".join(guard.message for guard in repository.guards)))
             elif not repository.is_noop:
-                pruning.repositories.append(PrunedRepository(self._look(repository)))
+                pruning.repositories.append(PrunedRepository(self._look(repository, likeness)))
+        likeness.insist(self._tree)
         return pruning
 
     def save(self, pruning: Pruning, saver: Saver) -> None:
@@ -149,9 +182,24 @@ class StorePrune:
             except OSError as error:
                 pruning.errors.append("%s: %s: %s" % (one.name, error.filename or self._path(one.name), error.strerror))
 
-    def _look(self, plan: RepositoryPlan) -> StillValid:
+    def _look(self, plan: RepositoryPlan, likeness: _Likeness) -> StillValid:
         contents = self._read(plan.name)
-        return still_valid(plan, contents, os.path.join(self._path(plan.name), "_manifests", "tags"))
+        likeness.take(plan, contents)
+        configs = {}
+        if self._protection:
+            configs = {manifest.digest: self._config_of(manifest) for manifest in plan.doomed_manifests}
+        tags = os.path.join(self._path(plan.name), "_manifests", "tags")
+        return still_valid(plan, contents, tags, self._protection, configs)
+
+    def _config_of(self, manifest: PlannedManifest) -> str:
+        """The digest of an image's config, empty where there is none or nobody can tell."""
+        try:
+            with open(blob_path(self._tree, manifest.digest), "rb") as stream:
+                body = stream.read(MAX_MANIFEST_BYTES)
+            config = parse_manifest(body, manifest.media_type, manifest.digest).config_descriptor
+        except (ManifestInvalid, OSError):
+            return ""
+        return config.digest if config else ""
 
     def _read(self, name: str) -> RepositoryContents:
         path = self._path(name)
@@ -206,15 +254,14 @@ class StorePrune:
             sync_if_there(tags)
             if one.tags_gone:
                 saver.done(one.name, tags=[tag.name for tag in one.tags_gone])
-            for manifest in one.valid.manifests:
-                self._remove_revision(path, manifest.digest, trash, one)
-                if manifest.kind == INDEX:
-                    # Its children must not go before it has.
-                    sync_if_there(os.path.dirname(_revision(path, manifest.digest)))
+            for level in one.valid.levels:
+                for manifest in level:
+                    self._remove_revision(path, manifest.digest, trash, one)
+                # The children of its indexes must not go before these have.
+                _sync_revisions(path, [manifest.digest for manifest in level])
             for digest in one.valid.tombstones:
                 trash.take(_revision(path, digest))
-            for algorithm in {manifest.digest.split(":", 1)[0] for manifest in one.valid.manifests}:
-                sync_if_there(os.path.join(path, "_manifests", "revisions", algorithm))
+            _sync_revisions(path, one.valid.tombstones)
             if one.manifests_gone:
                 saver.done(one.name, digests=one.manifests_gone)
 
@@ -236,6 +283,11 @@ def _expected(tag: PlannedTag, seen: str, path: str) -> t.Tuple[str, ...]:
 def _revision(path: str, digest: str) -> str:
     algorithm, encoded = digest.split(":", 1)
     return os.path.join(path, "_manifests", "revisions", algorithm, encoded)
+
+
+def _sync_revisions(path: str, digests: t.Iterable[str]) -> None:
+    for algorithm in sorted({digest.split(":", 1)[0] for digest in digests}):
+        sync_if_there(os.path.join(path, "_manifests", "revisions", algorithm))
 
 
 def _numbers(tags: t.Sequence[PlannedTag], manifests: int) -> t.Dict[str, int]:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.record_file import sync_folder
 
 # Below _manifests: no registry looks there, and it is surely the same file system.
 _TRASH = "_fleetops_removed"
+# Removing a folder waits for the file system's journal: eight at once take a sixth of the time of one after the other.
+_WORKERS = 8
 
 
 class Trash:
@@ -21,10 +25,10 @@ class Trash:
 
     def __init__(self, repository_path: str) -> None:
         self._path = os.path.join(repository_path, "_manifests", _TRASH)
+        self._batch = ""
         self._count = 0
 
     def __enter__(self) -> Trash:
-        self.empty()  # what a killed run has left
         return self
 
     def __exit__(self, *_unused: t.Any) -> None:
@@ -32,20 +36,33 @@ class Trash:
 
     def take(self, folder: str) -> bool:
         """Take FOLDER away; False if it was gone already. Raises OSError if it cannot be moved."""
-        if not self._count:
+        if not self._batch:
             os.makedirs(self._path, mode=0o700, exist_ok=True)
+            # A folder of its own: a killed run may have left others.
+            self._batch = tempfile.mkdtemp(prefix="", dir=self._path)
         self._count += 1
         try:
-            os.rename(folder, os.path.join(self._path, str(self._count)))
+            os.rename(folder, os.path.join(self._batch, str(self._count)))
         except FileNotFoundError:
             return False
         return True
 
     def empty(self) -> None:
-        """Delete what was taken away. Raises OSError if it cannot be deleted."""
-        self._count = 0
-        if os.path.lexists(self._path):
-            shutil.rmtree(self._path)
+        """Delete what was taken away, by this run or one that was killed. Raises OSError if it cannot be deleted."""
+        self._batch = ""
+        if not os.path.lexists(self._path):
+            return
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            for _unused in pool.map(shutil.rmtree, self._folders()):
+                pass
+        shutil.rmtree(self._path)
+
+    def _folders(self) -> t.Iterator[str]:
+        """The folders that were taken, batch by batch; what is none is left for the end."""
+        with os.scandir(self._path) as batches:
+            for batch in [one.path for one in batches if one.is_dir(follow_symlinks=False)]:
+                with os.scandir(batch) as taken:
+                    yield from [one.path for one in taken if one.is_dir(follow_symlinks=False)]
 
 
 def sync_if_there(folder: str) -> None:

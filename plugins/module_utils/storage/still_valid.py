@@ -27,31 +27,56 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
 class StillValid:
     """What of one repository's plan may still be carried out.
 
-    MANIFESTS in the order in which they may go. DRIFTED: (tag or digest, why it is left alone). PROBLEM, when not empty, says
+    MANIFESTS in the order in which they may go, and LEVELS the same in groups: those of one group must be gone for good before the
+    next begins, which holds the children of its indexes. DRIFTED: (tag or digest, why it is left alone). PROBLEM, when not empty, says
     why nothing here may go.
     """
 
     name: str
     tags: t.List[PlannedTag] = field(default_factory=list)
-    manifests: t.List[PlannedManifest] = field(default_factory=list)
+    levels: t.List[t.List[PlannedManifest]] = field(default_factory=list)
     tombstones: t.List[str] = field(default_factory=list)
     drifted: t.List[t.Tuple[str, str]] = field(default_factory=list)
     problem: str = ""
 
     @property
+    def manifests(self) -> t.List[PlannedManifest]:
+        """All of LEVELS, in order."""
+        return [manifest for level in self.levels for manifest in level]
+
+    @property
     def is_noop(self) -> bool:
         """Whether there is nothing to do."""
-        return bool(self.problem) or not (self.tags or self.manifests or self.tombstones)
+        return bool(self.problem) or not (self.tags or self.levels or self.tombstones)
 
 
-def still_valid(plan: RepositoryPlan, now: RepositoryContents, tags_folder: str) -> StillValid:
-    """Reduce PLAN to what the repository as it is NOW still allows. TAGS_FOLDER: its _manifests/tags.
+class Protection(t.Protocol):
+    """What nobody may delete, by name or by digest (of a manifest, or of an image's config)."""
+
+    def covers_tag(self, repository: str, tag: str) -> bool: ...
+
+    def covers_digest(self, repository: str, digest: str) -> bool: ...
+
+
+_PROTECTED = "it is protected"
+
+
+def still_valid(
+    plan: RepositoryPlan,
+    now: RepositoryContents,
+    tags_folder: str,
+    protection: t.Optional[Protection] = None,
+    configs: t.Optional[t.Mapping[str, str]] = None,
+) -> StillValid:
+    """Reduce PLAN to what the repository as it is NOW still allows. TAGS_FOLDER: its _manifests/tags. CONFIGS: of each image that
+    is to go, the config's digest.
 
     A doomed tag that names something else by now stays. A doomed manifest stays if anything that stays needs it: a tag, an
     index (also one that the plan does not know), or a tag whose link is broken and that may have named it. What refers to such
-    a manifest stays with it. If something that stays cannot be read, nobody knows what it needs, and nothing goes.
+    a manifest stays with it. What PROTECTION covers stays, with every index above it and every tag on these. If something that stays cannot be read, nobody knows what it needs, and nothing goes.
     """
     result = StillValid(plan.name)
+    spared = _spared(plan, now, protection, configs or {}) if protection else set()
     going = set()
     for tag in plan.tags:
         if tag.action == KEEP:
@@ -61,6 +86,8 @@ def still_valid(plan: RepositoryPlan, now: RepositoryContents, tags_folder: str)
                 )
             continue
         reason = _drift(tag, now)
+        if protection and tag.name in now.tags and (tag.digest in spared or protection.covers_tag(plan.name, tag.name)):
+            reason = reason or _PROTECTED
         if reason:
             result.drifted.append((tag.name, reason))
         elif tag.name in now.tags:
@@ -72,6 +99,7 @@ def still_valid(plan: RepositoryPlan, now: RepositoryContents, tags_folder: str)
     for name in now.broken_tags:
         roots.update(read_history(os.path.join(tags_folder, name, "index")))
     roots.update(digest for digest in now.manifests if digest not in doomed and digest not in tombstones)
+    roots.update(spared)
     children: t.Dict[str, t.List[str]] = {}
     for child, parents in now.parents.items():
         for parent in parents:
@@ -87,10 +115,45 @@ def still_valid(plan: RepositoryPlan, now: RepositoryContents, tags_folder: str)
         if referrer in doomed:
             referrers.setdefault(subject, []).append(referrer)
     rescued = reached(needed & doomed.keys(), children, referrers) & doomed.keys()
-    result.drifted.extend((digest, "something that stays needs it now") for digest in sorted(rescued))
-    result.manifests = [manifest for digest, manifest in doomed.items() if digest not in rescued]
+    result.drifted.extend(
+        (digest, _PROTECTED if digest in spared else "something that stays needs it now") for digest in sorted(rescued)
+    )
+    result.levels = _levels([manifest for digest, manifest in doomed.items() if digest not in rescued], now.parents)
     result.tombstones = sorted(tombstones - needed - doomed.keys())
     return result
+
+
+def _spared(
+    plan: RepositoryPlan, now: RepositoryContents, protection: Protection, configs: t.Mapping[str, str]
+) -> t.Set[str]:
+    """Manifests that PROTECTION covers, and every index above them."""
+    covered = {
+        digest
+        for digest in now.manifests
+        if protection.covers_digest(plan.name, digest)
+        or (digest in configs and protection.covers_digest(plan.name, configs[digest]))
+    }
+    return reached(covered, now.parents)
+
+
+def _levels(
+    manifests: t.Sequence[PlannedManifest], parents: t.Mapping[str, t.Sequence[str]]
+) -> t.List[t.List[PlannedManifest]]:
+    """MANIFESTS in groups, each in the given order: first those of which no index of MANIFESTS (PARENTS) stays, and so on."""
+    left = {manifest.digest: manifest for manifest in manifests}
+    levels = []
+    while left:
+        level = [
+            manifest
+            for digest, manifest in left.items()
+            if not any(parent in left and parent != digest for parent in parents.get(digest, ()))
+        ]
+        # Indexes cannot name each other in a circle; should they seem to, one group is as good as another.
+        level = level or list(left.values())
+        levels.append(level)
+        for manifest in level:
+            del left[manifest.digest]
+    return levels
 
 
 def _names(now: RepositoryContents, tag: str) -> t.Optional[str]:

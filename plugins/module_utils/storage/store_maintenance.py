@@ -27,6 +27,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.record_file import read_records
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.removal import remove_tree
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.still_valid import Protection
 
 Result = t.Dict[str, t.Any]
 
@@ -41,7 +42,7 @@ class Incomplete(StorageError):
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user asks of one run. PLAN_ID: the plan that was approved, or None. Times in seconds."""
+    """What the user asks of one run. PLAN_ID: the plan that was approved, or None. PROTECTION: what stays. Times in seconds."""
 
     storage_root: str
     registry_stopped_or_read_only: bool = False
@@ -52,6 +53,7 @@ class Wish:
     remove_empty_repositories: bool = False
     empty_repository_grace: float = 3600.0
     details: str = "deleted"
+    protection: t.Optional[Protection] = None
 
 
 def maintain(
@@ -71,7 +73,7 @@ def maintain(
         )
     tree = tree_of(wish.storage_root)
     plan = _read_plan(wish)
-    prune = StorePrune(tree)
+    prune = StorePrune(tree, wish.protection)
     pruning = prune.look(plan) if plan else Pruning()
     backup_file = None
     if pruning.changes and not check_mode:

@@ -272,7 +272,7 @@ def test_the_backup_is_complete_before_anything_goes(store):
     assert seen == [({"multi": index, "x": digest}, {digest, child, index})]
     kinds = [entry[0] for entry in recorder.entries]
     assert kinds == ["manifest", "manifest", "config", "manifest", "config", "tag", "tag", "ready", "done", "done"]
-    assert recorder.entries[-2:] == [("done", "app", ["multi", "x"], []), ("done", "app", [], [index, child, digest])]
+    assert recorder.entries[-2:] == [("done", "app", ["multi", "x"], []), ("done", "app", [], [index, digest, child])]
 
 
 def test_what_cannot_be_saved_holds_its_repository(store):

@@ -39,6 +39,8 @@ lint: venv sync
 	cd $(COLLECTION) && ruff format --check .
 	cd $(abspath $(BUILD))/collections && MYPYPATH=. mypy --config-file $(COLLECTION)/pyproject.toml \
 	  -p ansible_collections.fleetops.container_registry.plugins.module_utils
+	@# On every machine, whichever Pythons ansible-test finds there.
+	cd $(COLLECTION) && vermin --quiet --no-tips --violations -t=3.8- plugins/module_utils plugins/modules
 	cd $(COLLECTION) && yamllint --strict .
 	cd $(COLLECTION) && ansible-lint --profile production --strict --offline
 	cd $(COLLECTION) && antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck --validate-collection-refs all .

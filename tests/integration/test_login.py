@@ -8,15 +8,29 @@ from __future__ import annotations
 
 import base64
 import datetime
+import hashlib
 import json
+import os
 import subprocess
+import tempfile
 import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.connection import Connection
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import InsufficientScope
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.media_types import OCI_MANIFEST
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import digest_of
 from ansible_collections.fleetops.container_registry.tests.rig import modules
-from ansible_collections.fleetops.container_registry.tests.rig.binaries import debian_program
-from ansible_collections.fleetops.container_registry.tests.rig.certificates import make_certificates
+from ansible_collections.fleetops.container_registry.tests.rig.binaries import (
+    debian_program,
+    token_server,
+    unpacked_debian_program,
+)
+from ansible_collections.fleetops.container_registry.tests.rig.certificates import make_certificates, openssl
+from ansible_collections.fleetops.container_registry.tests.rig.daemon import Daemon
+from ansible_collections.fleetops.container_registry.tests.rig.registry import free_port
 from ansible_collections.fleetops.container_registry.tests.rig.require import obtain
 from ansible_collections.fleetops.container_registry.tests.unit.api.faulty_server import Reply, as_json, serving
 from cryptography import x509
@@ -223,3 +237,195 @@ class TestTokens:
         assert refused.failed
         assert "are refused" in refused.msg
         assert "wrong password" not in refused.output
+
+
+def libtrust_id(certificate):
+    """The id that the token server's library gives a key (SHA-256 of its DER, cut to 240 bits, in groups of four in base 32)."""
+    key = certificate.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    text = base64.b32encode(hashlib.sha256(key).digest()[:30]).decode()
+    return ":".join(text[at : at + 4] for at in range(0, len(text), 4))
+
+
+class TestTheRealTokenServer:
+    """The distribution project's own token server: a user may do everything below the path of that name, and list all."""
+
+    @pytest.fixture
+    def guarded(self, registry_version, registry_factory, tmp_path):
+        program = obtain(token_server)
+        obtain(
+            lambda: openssl(
+                *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"),
+                *("-subj", "/CN=token server", "-keyout", "signing.key", "-out", "signing.pem"),
+                cwd=tmp_path,
+            )
+        )
+        # Its library knows no PKCS #8.
+        openssl("ec", "-in", "signing.key", "-out", "signing.key", cwd=tmp_path)
+        certificate = x509.load_pem_x509_certificate((tmp_path / "signing.pem").read_bytes())
+        numbers = certificate.public_key().public_numbers()
+        x, y = (
+            base64.urlsafe_b64encode(part.to_bytes(32, "big")).rstrip(b"=").decode() for part in (numbers.x, numbers.y)
+        )
+        key = {"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": libtrust_id(certificate)}
+        (tmp_path / "jwks.json").write_text(json.dumps({"keys": [key]}), encoding="utf-8")
+        htpasswd = str(obtain(lambda: debian_program("apache2-utils", "htpasswd")))
+        made = subprocess.run([htpasswd, "-Bbn", USER, PASSWORD], check=True, capture_output=True)
+        (tmp_path / "htpasswd").write_bytes(made.stdout)
+        port = free_port()
+        command = [str(program), "-addr", f"127.0.0.1:{port}", "-issuer", "issuer", "-realm", "the realm"]
+        command += ["-key", str(tmp_path / "signing.key"), "-passwd", str(tmp_path / "htpasswd")]
+        # 2.x finds the key by its certificate, 3.x by the id that the token names it with.
+        trusted = {"rootcertbundle": str(tmp_path / "signing.pem")}
+        if registry_version != "2.8":
+            trusted["jwks"] = str(tmp_path / "jwks.json")
+        realm = {"realm": f"http://127.0.0.1:{port}/token/", "service": "registry", "issuer": "issuer"}
+        with Daemon(command, port, tmp_path / "token-server.log"):
+            yield registry_factory(extra={"auth": {"token": {**realm, **trusted}}})
+
+    def test_what_it_grants_can_be_done_and_the_rest_is_named(self, guarded, tmp_path):
+        login = {"username": USER, "password": PASSWORD}
+        own, foreign = f"{USER}/app", "others/app"
+        connection = Connection(guarded.url, **login)
+        with RegistryClient(connection) as client:
+            client.upload_blob(own, b"{}", digest_of(b"{}"))
+            for number in range(2):
+                descriptor = {
+                    "mediaType": "application/vnd.oci.image.config.v1+json",
+                    "digest": digest_of(b"{}"),
+                    "size": 2,
+                }
+                manifest = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": descriptor, "layers": []}
+                body = json.dumps({**manifest, "annotations": {"number": str(number)}}).encode()
+                client.put_manifest(own, f"v{number}", body, OCI_MANIFEST)
+            assert list(client.catalog()) == [own]
+            with pytest.raises(InsufficientScope, match=f"repository:{foreign}:pull"):
+                client.tags(foreign)
+            # One token for each scope, whatever the number of requests.
+            before = client.requests_sent
+            for _time in range(5):
+                client.tags(own)
+            assert client.requests_sent == before + 5
+        policy = {"name": "all", "keep_newest": 1, "order_by": "version"}
+        arguments = {"policies": [policy], "backup_dir": str(tmp_path / "backups"), "max_delete_percent": 100}
+        pruned = ask(guarded, "registry_prune", **login, **arguments)
+        assert not pruned.failed, pruned.msg
+        listed = ask(guarded, "registry_tags_info", **login)
+        assert [tag["name"] for tag in listed["tags"]] == ["v1"]
+        refused = ask(guarded, "registry_manifest_delete", references=[f"{foreign}:v1"], **login)
+        assert refused.failed
+        assert f"repository:{foreign}:" in refused.msg
+
+    def test_an_identity_token_of_docker_login_is_exchanged(self, guarded, tmp_path):
+        """docker asks for one (offline_token), keeps it instead of the password, and so do we."""
+        entry = docker_login(guarded, tmp_path)
+        assert entry["identitytoken"]
+        assert PASSWORD not in base64.b64decode(entry.get("auth", "")).decode()
+        result = ask(
+            guarded, "registry_info", repository=f"{USER}/app", env={"DOCKER_CONFIG": str(tmp_path / "docker")}
+        )
+        assert not result.failed, result.msg
+        assert (result["auth"], result["delete"]) == ("bearer", "enabled")
+        assert entry["identitytoken"] not in result.output
+
+
+def docker_login(registry, folder, **env):
+    """Log in by the real program, without an engine; its config is then in FOLDER/docker."""
+    docker = str(obtain(lambda: debian_program("docker.io", "docker")))
+    config = folder / "docker" / "config.json"
+    if not config.exists():
+        # An entry keeps docker from looking for a store of its own accord.
+        config.parent.mkdir()
+        config.write_text(json.dumps({"auths": {"registry.example.com": {}}}), encoding="utf-8")
+    host = registry.url.partition("://")[2]
+    command = [docker, "--config", str(config.parent), "-H", f"unix://{folder}/no.sock", "login", host]
+    done = subprocess.run(
+        [*command, "-u", USER, "--password-stdin"],
+        input=PASSWORD,
+        env={**os.environ, **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return json.loads(config.read_text(encoding="utf-8"))["auths"][host]
+
+
+class TestRealLogins:
+    """What the container tools write when they log in, read by us."""
+
+    @pytest.fixture
+    def guarded(self, registry_factory, tmp_path):
+        program = str(obtain(lambda: debian_program("apache2-utils", "htpasswd")))
+        made = subprocess.run([program, "-Bbn", USER, PASSWORD], check=True, capture_output=True)
+        (tmp_path / "htpasswd").write_bytes(made.stdout)
+        return registry_factory(extra={"auth": {"htpasswd": {"realm": "r", "path": str(tmp_path / "htpasswd")}}})
+
+    def test_docker_and_skopeo(self, guarded, tmp_path):
+        docker_login(guarded, tmp_path)
+        skopeo = str(obtain(lambda: debian_program("skopeo", "skopeo")))
+        login, host = tmp_path / "auth.json", guarded.url.partition("://")[2]
+        subprocess.run(
+            [skopeo, "login", "--tls-verify=false", "--authfile", str(login), "-u", USER, "--password-stdin", host],
+            input=PASSWORD.encode(),
+            check=True,
+            capture_output=True,
+        )
+        for options in (
+            {"auth_file": str(tmp_path / "docker" / "config.json")},
+            {"env": {"DOCKER_CONFIG": str(tmp_path / "docker")}},
+            {"auth_file": str(login)},
+            {"env": {"CONTAINER_REGISTRY_AUTH_FILE": str(login)}},
+        ):
+            result = ask(guarded, **options)
+            assert not result.failed, result.msg
+
+    def test_a_password_that_only_a_credential_helper_knows(self, guarded, tmp_path):
+        """docker-credential-pass, with pass and gpg behind it, in a home of its own."""
+        helper = obtain(
+            lambda: unpacked_debian_program("golang-docker-credential-helpers", "usr/bin/docker-credential-pass")
+        )
+        store = obtain(lambda: unpacked_debian_program("pass", "usr/bin/pass"))
+        gpg = obtain(lambda: debian_program("gpg", "gpg"))
+        obtain(lambda: debian_program("gpg-agent", "gpg-agent"))
+        # A socket's path is short, and pytest's folders are not.
+        with tempfile.TemporaryDirectory(prefix="gpg") as home:
+            env = {
+                "GNUPGHOME": home,
+                "PASSWORD_STORE_DIR": str(tmp_path / "store"),
+                "PATH": f"{helper.parent}:{store.parent}:{gpg.parent}:{os.environ['PATH']}",
+            }
+
+            def run(*command):
+                subprocess.run(command, env={**os.environ, **env}, check=True, capture_output=True)
+
+            try:
+                run(
+                    str(gpg),
+                    "--batch",
+                    "--passphrase",
+                    "",
+                    "--quick-generate-key",
+                    "tests@example.com",
+                    "rsa2048",
+                    "encr",
+                    "never",
+                )
+                run(str(store), "init", "tests@example.com")
+                (tmp_path / "docker").mkdir()
+                config = tmp_path / "docker" / "config.json"
+                config.write_text(json.dumps({"credsStore": "pass"}), encoding="utf-8")
+                assert docker_login(guarded, tmp_path, **env) == {}
+                result = ask(guarded, auth_file=str(config), env=env)
+                assert not result.failed, result.msg
+                # For a registry that it does not know, the helper says so, which is no failure of it.
+                config.write_text(json.dumps({"credHelpers": {"127.0.0.1:1": "pass"}}), encoding="utf-8")
+                with RegistryClient(Connection("http://127.0.0.1:1", auth_file=str(config))) as client:
+                    assert client.auth_scheme == "none"
+                other = ask(guarded, auth_file=str(config), env=env)
+                assert other.failed
+                assert "no entry for" in other.msg
+            finally:
+                subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], env={**os.environ, **env}, check=False)

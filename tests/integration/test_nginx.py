@@ -202,7 +202,7 @@ def test_what_is_missing_at_the_front_door_is_named(site, missing):
         client.ping()
 
 
-@pytest.mark.parametrize(("server", "status"), [("busy", 429), ("full", 503)])
+@pytest.mark.parametrize(("site", "server", "status"), [("2.8", "busy", 429), ("3.1", "full", 503)], indirect=["site"])
 def test_a_limit_of_requests_is_waited_for_and_respected(site, server, status, tmp_path):
     repository = f"limits/{server}"
     pusher = Pusher(site.open.url)

@@ -178,13 +178,16 @@ class Authentication:
             return "The token from %s is refused; it may have expired, or not be for this." % self._token_source(
                 credentials
             )
+        if not challenges:
+            return (
+                "It does not say how to log in (no WWW-Authenticate), as a registry would: perhaps a proxy answers instead of it,"
+                " that of the environment or one in front of the registry."
+            )
         if credentials is None:
             file = (
                 " The file of logins has no entry for %s." % self._address.origin.netloc if self._source.given else ""
             )
             return "The registry wants to know who asks.%s %s" % (file, _REMEDY)
-        if not challenges:
-            return "The registry does not say how to log in (no WWW-Authenticate)."
         if isinstance(self._way, Anonymous):
             schemes = ", ".join(one.scheme for one in challenges)[:100]
             return "It wants one of: %s, which this collection cannot do." % schemes

@@ -31,8 +31,11 @@ def no_answer(error: BaseException, method: str, url: str, timeout: float) -> Re
     secure = next((one for one in chain if isinstance(one, ssl.SSLError)), None)
     where = (method, shown)
     if any(isinstance(one, requests.exceptions.InvalidSchema) for one in chain):
+        # requests has this for SOCKS without its library.
         return RegistryError(
-            "%s cannot be reached through the proxy of the environment: %s." % (shown, _reason(chain)), *where
+            "%s cannot be reached through the proxy of the environment: %s Install the Python library PySocks on the host that the"
+            " module runs on." % (shown, chain[-1]),
+            *where,
         )
     if secure is not None or any(isinstance(one, requests.exceptions.SSLError) for one in chain):
         return _tls_failure(chain, secure, where)

@@ -36,6 +36,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.pa
     backoff,
     retry_after,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.proxies import proxies_for
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.tls import tls_context
 
 USER_AGENT = "fleetops.container_registry"
@@ -212,5 +213,5 @@ class Transport:
             )
         with self._lock:
             if origin not in self._proxies:
-                self._proxies[origin] = dict(requests.utils.get_environ_proxies(str(origin)))
+                self._proxies[origin] = proxies_for(origin)
             return self._proxies[origin]

@@ -10,6 +10,7 @@ import gzip
 import socket
 import threading
 import time
+import types
 
 import pytest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api import errors
@@ -183,12 +184,13 @@ def test_what_speaks_no_http_is_a_broken_connection(text):
 
 
 def test_a_closed_port_is_unreachable_and_may_be_tried_again_even_for_a_write():
-    with serving(in_turn(OK)) as server:
-        pass
-    with Sender(server, retries=2) as sender:
-        with pytest.raises(errors.Unreachable, match="refused"):
-            sender.send("DELETE")
-        assert sender.transport.requests_sent == 3
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens: nor can another test in the meantime
+        closed = types.SimpleNamespace(url="http://127.0.0.1:%d" % taken.getsockname()[1])
+        with Sender(closed, retries=2) as sender:
+            with pytest.raises(errors.Unreachable, match="refused"):
+                sender.send("DELETE")
+            assert sender.transport.requests_sent == 3
 
 
 def test_plain_http_behind_https_is_said_to_be_no_tls():

@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import functools
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -161,6 +162,25 @@ def go_install(package: str, *, ldflags: str = "", env: Mapping[str, str] | None
             scratch.mkdir(parents=True)
             command = [str(go()), "install", *(["-ldflags", ldflags] if ldflags else []), package]
             run(package, command, cwd=scratch, env={**settings, "GOBIN": str(scratch), "GOFLAGS": "-buildvcs=false"})
+            shutil.rmtree(target, ignore_errors=True)
+            os.replace(scratch, target)
+    return target / name
+
+
+def go_build(module: str, version: str, package: str, name: str) -> Path:
+    """Build PACKAGE (such as ``./cmd``) inside a released module, for modules that ``go install`` refuses; built once."""
+    target = cache_root() / "go" / f"{name}-{version}"
+    with locked(f"go-{name}"):
+        if not (target / name).exists():
+            scratch = target.with_name(target.name + ".new")
+            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir(parents=True)
+            settings = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"}
+            told = run(
+                module, [str(go()), "mod", "download", "-json", f"{module}@{version}"], cwd=scratch, env=settings
+            )
+            folder = Path(json.loads(told[told.index("{") :])["Dir"])
+            run(module, [str(go()), "build", "-o", str(scratch / name), package], cwd=folder, env=settings)
             shutil.rmtree(target, ignore_errors=True)
             os.replace(scratch, target)
     return target / name

@@ -56,6 +56,23 @@ def docker_programs() -> None:
             run("a Docker engine", command, env=settings)
 
 
+def image_context(version: str, context: Path) -> Path:
+    """A folder that an engine builds the image of a registry from: the program and the libraries that it names, nothing else."""
+    program = registry_binary(version)
+    root = context / "root"
+    for folder in ("bin", "etc/docker/registry", "var/lib/registry", "tmp"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    shutil.copy2(program, root / "bin/registry")
+    listed = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False).stdout
+    for library in re.findall(r"(/\S+)", listed):
+        target = root / library.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(os.path.realpath(library), target)
+    (root / CONFIG_INSIDE.lstrip("/")).write_text(CONFIG.format(port=5000), encoding="utf-8")
+    (context / "Dockerfile").write_text(DOCKERFILE.format(config=CONFIG_INSIDE), encoding="utf-8")
+    return context
+
+
 class Engine:
     """dockerd with socket, data and pid file of its own, without a network; ended by its own pid."""
 
@@ -117,19 +134,7 @@ class Engine:
     def image(self, version: str) -> str:
         """An image of a registry version from its program alone, with the libraries that it names."""
         name = f"rig-registry:{version}"
-        program = registry_binary(version)
-        context = self.home / f"image-{version}"
-        root = context / "root"
-        for folder in ("bin", "etc/docker/registry", "var/lib/registry", "tmp"):
-            (root / folder).mkdir(parents=True, exist_ok=True)
-        shutil.copy2(program, root / "bin/registry")
-        listed = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False).stdout
-        for library in re.findall(r"(/\S+)", listed):
-            target = root / library.lstrip("/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(os.path.realpath(library), target)
-        (root / CONFIG_INSIDE.lstrip("/")).write_text(CONFIG.format(port=5000), encoding="utf-8")
-        (context / "Dockerfile").write_text(DOCKERFILE.format(config=CONFIG_INSIDE), encoding="utf-8")
+        context = image_context(version, self.home / f"image-{version}")
         self.docker("build", "-q", "-t", name, str(context))
         return name
 

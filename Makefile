@@ -29,8 +29,8 @@ WORKERS ?= 2
 .PHONY: test lint sanity unit integration plays faults demo venv sync clean
 
 test:
-	@$(MAKE) --no-print-directory lint
-	@$(MAKE) --no-print-directory sanity
+	@# Neither of these two uses more than one core.
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint sanity
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory integration
 

@@ -36,6 +36,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.pa
     backoff,
     retry_after,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.preparation import prepare
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.proxies import proxies_for
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.tls import tls_context
 
@@ -127,13 +128,12 @@ class Transport:
         # A write that has begun gets its whole time: cutting it short would only make its outcome unknown.
         allowed = timeout if left is None or not safe else max(0.05, min(timeout, left))
         sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
-        request = requests.Request(method, url, headers=sent, data=body)
         with self._lock:
             self.requests_sent += 1
         try:
             with time_limit(allowed):
                 response = self._session.send(
-                    self._session.prepare_request(request),
+                    prepare(self._session, method, url, sent, body),
                     stream=True,
                     allow_redirects=False,
                     timeout=(allowed, allowed),

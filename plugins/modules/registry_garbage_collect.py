@@ -107,12 +107,19 @@ options:
       - The value of C(FLEETOPS_REGISTRY_COLLECTION) in the collector's environment, by which another process can find it.
       - By default it is random.
     type: str
+  lease:
+    description:
+      - The O(fleetops.container_registry.registry_window_lease#module:path) of the lease on the maintenance window that this collection
+        belongs to. Nothing is collected unless O(run_id) holds it.
+      - Set C(FLEETOPS_REGISTRY_WINDOW) to O(run_id) in the environment of such a task, so that the watchdog finds the module, too.
+    type: path
 notes:
   - The dry run of 3.0 before 3.0.0-rc.1 deletes layer links. The module refuses these versions.
 seealso:
   - module: fleetops.container_registry.registry_storage_info
     description: Finds beforehand whatever would make the collector abort or eat images.
   - module: fleetops.container_registry.registry_prune
+  - module: fleetops.container_registry.registry_window_lease
 """
 
 EXAMPLES = r"""
@@ -300,7 +307,9 @@ def main() -> None:
             "allow_empty": {"type": "bool", "default": False},
             "timeout": {"type": "float"},
             "run_id": {"type": "str"},
-        }
+            "lease": {"type": "path"},
+        },
+        required_by={"lease": ("run_id",)},
     )
     module.run(job)
 

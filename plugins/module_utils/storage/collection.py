@@ -35,6 +35,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
     holds_blobs,
     tree_of,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.lease import Lease
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.scan_file import (
     write_scan_of,
 )
@@ -47,7 +48,8 @@ class Wish:
     """What the user asks of one collection.
 
     ARGV and CONFIG_PATH as for Collector. STORAGE_ROOT: the rootdirectory as this host sees it, or None. MANIFESTS_OUTPUT: the
-    file for every manifest digest per repository, or None. BLOB_GRACE in seconds. MAX_PERCENT of the store's blobs.
+    file for every manifest digest per repository, or None. BLOB_GRACE in seconds. MAX_PERCENT of the store's blobs. LEASE: the folder
+    of the lease that RUN_ID must hold, or None.
     """
 
     argv: t.Sequence[str]
@@ -61,6 +63,7 @@ class Wish:
     allow_empty: bool = False
     blob_grace: float = 0.0
     run_id: t.Optional[str] = None
+    lease: t.Optional[str] = None
 
 
 def collect(wish: Wish, check_mode: bool, now: float) -> Result:
@@ -121,6 +124,9 @@ def collect(wish: Wish, check_mode: bool, now: float) -> Result:
         elif wanted:
             if guards:
                 raise GuardHeld("; ".join(guard.message for guard in guards), **result)  # pylint: disable=kwarg-superseded-by-positional-arg
+            if wish.lease:
+                # The watchdog that ends a lease ends this process, too: from here on it cannot come in between.
+                Lease(wish.lease).insist(wish.run_id or "")
             _collect_for_real(collector, garbage, result)
     result["duration"] = round(time.monotonic() - started, 3)
     return result

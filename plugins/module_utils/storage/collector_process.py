@@ -183,9 +183,9 @@ def _engine_position(argv: t.Sequence[str]) -> t.Optional[int]:
     return None
 
 
-def find_marked(run_id: str) -> t.List[int]:
-    """The processes of this host, those in containers included, that carry RUN_ID in their environment; not this one."""
-    wanted = ("%s=%s" % (MARKER, run_id)).encode("utf-8")
+def find_marked(run_id: str, marker: str = MARKER) -> t.List[int]:
+    """The processes of this host, those in containers included, that carry RUN_ID as MARKER in their environment; not this one."""
+    wanted = ("%s=%s" % (marker, run_id)).encode("utf-8")
     found = []
     for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
         if not name.isdigit() or int(name) == os.getpid():
@@ -199,18 +199,18 @@ def find_marked(run_id: str) -> t.List[int]:
     return found
 
 
-def end_marked(run_id: str, patience: float = _PATIENCE) -> bool:
-    """End every process that carries RUN_ID, first asking, after PATIENCE seconds by force; whether none is left."""
+def end_marked(run_id: str, patience: float = _PATIENCE, marker: str = MARKER) -> bool:
+    """End every process that carries RUN_ID as MARKER, first asking, after PATIENCE seconds by force; whether none is left."""
     for signum in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + patience
-        for pid in find_marked(run_id):
+        for pid in find_marked(run_id, marker):
             try:
                 os.kill(pid, signum)
             except OSError:
                 continue
-        while find_marked(run_id) and time.monotonic() < deadline:
+        while find_marked(run_id, marker) and time.monotonic() < deadline:
             time.sleep(0.1)
-    return not find_marked(run_id)
+    return not find_marked(run_id, marker)
 
 
 def _signal_group(group: int, signum: int) -> None:

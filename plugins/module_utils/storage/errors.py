@@ -43,3 +43,11 @@ class CollectorTimedOut(CollectorFailed):
 
 class GuardHeld(StorageError):
     """A limit that the user has set does not let this collection or this plan through."""
+
+
+class LeaseLost(StorageError):
+    """The maintenance window's lease is not held by this run (any more), so that nothing may be done in it."""
+
+
+class WatchdogUnable(StorageError):
+    """Something that a watchdog would have to do and cannot, said before the window opens."""

@@ -112,6 +112,17 @@ def _plan(registry, plan_file):
     assert not modules.run_module("registry_prune", arguments, check=True).failed
 
 
+def _window_lease(call, registry, backup):
+    orders = {"give_back": [["true"]], "collector_argv": registry.gc_argv, "config_path": str(registry.config_path)}
+    path = f"{backup}.lease"
+    held = call("registry_window_lease", path=path, state="held", run_id="each", orders=orders)
+    assert held["held"]
+    assert held["watchdog_pid"]
+    assert call("registry_window_lease", path=path, state="renewed", run_id="each")["seconds_left"] > 200
+    assert call("registry_window_lease", path=path, state="quiet", run_id="each", orders=orders)["certain"]
+    assert call("registry_window_lease", path=path, state="released")["watchdog_report"] is None
+
+
 CASES = {
     "registry_info": _info,
     "registry_catalog_info": _catalog,
@@ -123,6 +134,7 @@ CASES = {
     "registry_garbage_collect": _garbage_collect,
     "registry_storage_info": _storage_info,
     "registry_storage_prune": _storage_prune,
+    "registry_window_lease": _window_lease,
 }
 
 

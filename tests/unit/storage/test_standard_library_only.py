@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 COLLECTIONS = ROOT.parents[2]
 PREFIX = "ansible_collections.fleetops.container_registry.plugins."
-MODULES = ("registry_garbage_collect", "registry_storage_info", "registry_storage_prune")
+MODULES = ("registry_garbage_collect", "registry_storage_info", "registry_storage_prune", "registry_window_lease")
 
 # What an import of these would find where they are not installed.
 ABSENT = """

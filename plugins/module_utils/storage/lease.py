@@ -1,0 +1,182 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The lease on a maintenance window: it runs out unless somebody renews it, and then nobody may work in that window any more.
+
+It is a folder on the registry's host. One file in it is the token, and its name says who may act: `held` by the play, `ended` by the
+watchdog, `taken_over` by a play again. A renaming is atomic and needs no space on the disk, so of two that want the token one gets it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import time
+import typing as t
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.errors import LeaseLost, StorageError
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.host_process import boot_id, lives
+
+HELD, ENDED, TAKEN_OVER = "held", "ended", "taken_over"
+_ENDS, _WATCHDOG, _REPORT = "ends", "watchdog.json", "report.json"
+_STEP = 0.2
+
+
+class Lease:
+    """The lease in the folder PATH. Times are in seconds of this host's monotonic clock, which no change of date moves."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def begin(self, run_id: str, duration: float, limit: float) -> None:
+        """Hold it as RUN_ID for DURATION seconds from now, to be renewed until LIMIT seconds from now.
+
+        What an earlier run has left in the folder is removed: whoever begins has made sure that it is of no use any more.
+        """
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.makedirs(self.path, mode=0o700)
+        now = time.monotonic()
+        self._write(_ENDS, b"%020.3f" % (now + min(duration, limit)))
+        terms = {
+            "run_id": run_id,
+            "boot_id": boot_id(),
+            "duration": duration,
+            "limit": now + limit,
+            "opened": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+        self._write(HELD, json.dumps(terms).encode("utf-8"))
+
+    def renew(self, run_id: str) -> float:
+        """Hold it for its duration from now on, and return the seconds left. Raises LeaseLost where RUN_ID holds it no more."""
+        terms = self._terms_of_holder(run_id)
+        now = time.monotonic()
+        ends = min(now + terms["duration"], terms["limit"])
+        # In place and as long as before: it must work on a full disk.
+        with contextlib.suppress(FileNotFoundError), open(self._file(_ENDS), "r+b", buffering=0) as stream:
+            stream.write(b"%020.3f" % ends)
+        # Whoever ends it looks at the end once more after taking the token.
+        self._terms_of_holder(run_id)
+        return float(ends - now)
+
+    def insist(self, run_id: str) -> None:
+        """Raise LeaseLost unless RUN_ID holds it."""
+        self._terms_of_holder(run_id)
+
+    def left(self) -> t.Optional[float]:
+        """Seconds until it runs out, below zero afterwards; None if nobody holds it."""
+        if not os.path.exists(self._file(HELD)):
+            return None
+        try:
+            with open(self._file(_ENDS), "rb") as stream:
+                return float(stream.read()) - time.monotonic()
+        except (OSError, ValueError):
+            return 0.0
+
+    def end(self) -> bool:
+        """Take the token from a holder whose time is over; whether that was so. From then on no holder can do anything."""
+        if not self._pass_on(HELD, ENDED):
+            return False
+        try:
+            with open(self._file(_ENDS), "rb") as stream:
+                renewed = float(stream.read()) > time.monotonic()
+        except (OSError, ValueError):
+            renewed = False
+        return not (renewed and self._pass_on(ENDED, HELD))
+
+    def is_ended(self) -> bool:
+        """Whether the watchdog may act."""
+        return os.path.exists(self._file(ENDED))
+
+    def take_over(self, patience: float) -> None:
+        """Let the watchdog act no more, and wait up to PATIENCE seconds for what it is at. Raises StorageError if it goes on."""
+        self._pass_on(HELD, TAKEN_OVER)
+        self._pass_on(ENDED, TAKEN_OVER)
+        deadline = time.monotonic() + patience
+        while self.watchdog_lives():
+            if time.monotonic() > deadline:
+                raise StorageError(
+                    "the watchdog of an earlier window (process %s) is still giving the registry back. See what it waits for, or end"
+                    " it, and run this again" % self._watchdog().get("pid")
+                )
+            time.sleep(_STEP)
+
+    def remove(self) -> None:
+        """Leave nothing behind."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def exists(self) -> bool:
+        """Whether there is a lease, held or not."""
+        return os.path.isdir(self.path)
+
+    def terms(self) -> t.Dict[str, t.Any]:
+        """What it was begun with: run_id, boot_id, duration, limit, opened; empty if that cannot be read."""
+        for name in (HELD, ENDED, TAKEN_OVER):
+            found = self._read(name)
+            if found:
+                return found
+        return {}
+
+    def watched_by(self, pid: int, started: str) -> None:
+        """Remember the watchdog's process."""
+        self._write(_WATCHDOG, json.dumps({"pid": pid, "started": started, "boot_id": boot_id()}).encode("utf-8"))
+
+    def watchdog_lives(self) -> bool:
+        """Whether the watchdog's process is there."""
+        known = self._watchdog()
+        return bool(known) and known.get("boot_id") == boot_id() and lives(known["pid"], known["started"])
+
+    def write_report(self, report: t.Dict[str, t.Any]) -> None:
+        """Keep what the watchdog has done, for the next run. Raises OSError."""
+        self._write(_REPORT, json.dumps(report).encode("utf-8"))
+
+    def report(self) -> t.Optional[t.Dict[str, t.Any]]:
+        """What the watchdog has done, None if it has left nothing."""
+        return self._read(_REPORT) or None
+
+    def _watchdog(self) -> t.Dict[str, t.Any]:
+        return self._read(_WATCHDOG)
+
+    def _terms_of_holder(self, run_id: str) -> t.Dict[str, t.Any]:
+        terms = self._read(HELD)
+        if not terms:
+            raise LeaseLost(
+                "the lease on the maintenance window (%s) is not held any more, so nothing may be done in that window: it was not renewed"
+                " in time, or took longer than allowed" % self.path,
+                held=False,
+            )
+        if terms.get("run_id") != run_id:
+            raise LeaseLost(
+                "the lease on the maintenance window (%s) is held by another run (%s)"
+                % (self.path, terms.get("run_id")),
+                held=False,
+            )
+        return terms
+
+    def _pass_on(self, before: str, after: str) -> bool:
+        try:
+            os.rename(self._file(before), self._file(after))
+        except OSError:
+            return False
+        return True
+
+    def _file(self, name: str) -> str:
+        return os.path.join(self.path, name)
+
+    def _read(self, name: str) -> t.Dict[str, t.Any]:
+        try:
+            with open(self._file(name), "rb") as stream:
+                found = json.loads(stream.read().decode("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _write(self, name: str, content: bytes) -> None:
+        temporary = self._file(name + ".new")
+        with open(temporary, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(temporary, self._file(name))

@@ -1,0 +1,347 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Hold, renew and release the lease on a registry's maintenance window."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: registry_window_lease
+short_description: Hold the lease on a registry's maintenance window, with a watchdog that gives the registry back if it runs out
+version_added: 0.1.0
+author:
+  - fleetops.container_registry contributors (@fleetops)
+description:
+  - A registry that was stopped or made read-only must not stay so because the play that did it was killed. Before the window opens, the
+    play takes a lease on the registry's host. It renews the lease while it works, and releases it when it has given the registry back.
+  - With O(orders), a watchdog is started on that host as a process of its own (C(registry-lease) in C(ps)). Neither the end of the play
+    nor that of its connection ends it. It ends by itself as soon as the lease is released.
+  - If the lease runs out, the watchdog takes it, so that nothing more can be done in that window. It ends the collector, also inside a
+    container, makes sure that none is left, writes the configuration back byte for byte, and restarts or starts the registry. Where
+    one of these fails, none that comes after it is done, and it tries again for a day, at growing intervals.
+  - What it has done is kept beside the lease, and returned by O(state=released) of the next run.
+  - This is a part of the role P(fleetops.container_registry.registry#role). The module runs on the registry's host with Python's
+    standard library alone, and needs Linux.
+extends_documentation_fragment:
+  - fleetops.container_registry.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: partial
+    details:
+      - A lease is held, quiet or released only once, but O(state=renewed) moves its end each time.
+options:
+  path:
+    description:
+      - A directory for the lease on the registry's host. It is made by O(state=held) and removed by O(state=released).
+      - The directory above it must be one that nobody else can write to.
+    type: path
+    required: true
+  state:
+    description:
+      - V(held) begins a lease and starts the watchdog. It fails, and nothing is begun, if O(orders) name something that a watchdog could
+        not do on this host.
+      - V(renewed) holds it on for O(duration). It fails if this run holds it no more. Nothing may be done in the window then.
+      - V(quiet) makes sure that nothing works in the window of O(run_id) any more, neither a module nor a collector, by ending it. It needs
+        no lease.
+      - V(released) ends the lease and its watchdog, after waiting for what the watchdog is at. It takes over from an earlier run, too.
+    type: str
+    choices: [held, renewed, quiet, released]
+    required: true
+  run_id:
+    description:
+      - The name of the window, which its processes carry in their environment, collectors as C(FLEETOPS_REGISTRY_COLLECTION) and tasks
+        that may start one as C(FLEETOPS_REGISTRY_WINDOW).
+      - It is required with all states but V(released).
+    type: str
+  duration:
+    description:
+      - Seconds that the lease is held for without being renewed. It must be longer than anything that is done between two renewals.
+    type: float
+    default: 300.0
+  limit:
+    description:
+      - Seconds from the beginning after which the lease runs out however often it is renewed.
+    type: float
+    default: 14400.0
+  job_file:
+    description:
+      - The C(results_file) of a task with C(async) that works in the window. With O(state=renewed), the module waits for it up to
+        O(wait) seconds, and RV(job_finished) says whether it has ended.
+    type: path
+  wait:
+    description:
+      - Seconds to wait for O(job_file). It is cut to a third of the lease.
+    type: float
+    default: 10.0
+  patience:
+    description:
+      - Seconds that O(state=released) waits for a watchdog that is giving the registry back.
+    type: float
+    default: 600.0
+  orders:
+    description:
+      - What the watchdog has to do. Its commands run without a shell and with the environment of this task.
+      - Without it there is a lease, but no watchdog.
+      - O(state=quiet) uses what it says of the collector.
+    type: dict
+    suboptions:
+      collector_argv:
+        description:
+          - The O(fleetops.container_registry.registry_garbage_collect#module:argv) of the collections in this window. Where a collector
+            that it leads to cannot be seen from this host, O(orders.end_collector) or O(orders.restart_ends_collector) is needed.
+        type: list
+        elements: str
+        default: []
+      end_collector:
+        description:
+          - Commands that end the collector and succeed if none is left. They are for collectors that are no processes of this host.
+        type: list
+        elements: list
+        default: []
+      restart_ends_collector:
+        description:
+          - Whether O(orders.give_back) ends every collector before the registry serves again, as the restart of the container does that a
+            collector runs in.
+        type: bool
+        default: false
+      give_back:
+        description:
+          - Commands that restart the registry, or start it. All are run, and the last one must succeed. If stopping fails, starting is
+            still tried.
+        type: list
+        elements: list
+        default: []
+      config:
+        description:
+          - The configuration as it was before the window, in Base64. Leave it out if the window does not change it.
+        type: str
+      config_in_window:
+        description:
+          - The configuration as it is in the window, in Base64. A configuration that is neither of the two was changed by somebody and is
+            not overwritten.
+        type: str
+      config_path:
+        description:
+          - The configuration file on this host.
+        type: path
+      config_fetch:
+        description:
+          - A command that copies the configuration to a file on this host, where that is not O(orders.config_path). The word
+            V({}) stands for that file.
+        type: list
+        elements: str
+        default: []
+      config_put:
+        description:
+          - A command that copies the file V({}) to where the configuration is, with its owner and mode.
+        type: list
+        elements: str
+        default: []
+notes:
+  - A host that ends what a user has left running when that user logs out (C(KillUserProcesses=yes) of systemd's C(logind)) ends a
+    watchdog of that user, too. Work as root there, who is exempt by default.
+  - After a restart of the host there is no watchdog. The role then gives the registry back in its next run.
+seealso:
+  - module: fleetops.container_registry.registry_garbage_collect
+"""
+
+EXAMPLES = r"""
+- name: Take the lease
+  fleetops.container_registry.registry_window_lease:
+    path: /var/lib/container-registry/one/lease
+    state: held
+    run_id: "4711"
+    duration: 300
+    orders:
+      collector_argv: [docker, exec, registry, registry]
+      give_back:
+        - [docker, restart, registry]
+      config: "{{ config_before | b64encode }}"
+      config_in_window: "{{ config_read_only | b64encode }}"
+      config_path: /srv/registry/config.yml
+
+- name: Hold it while the collector works
+  fleetops.container_registry.registry_window_lease:
+    path: /var/lib/container-registry/one/lease
+    state: renewed
+    run_id: "4711"
+    job_file: "{{ job.results_file }}"
+  register: lease
+  until: lease is failed or lease.job_finished
+  retries: 2000
+  delay: 0
+
+- name: Release it
+  fleetops.container_registry.registry_window_lease:
+    path: /var/lib/container-registry/one/lease
+    state: released
+"""
+
+RETURN = r"""
+held:
+  description: Whether the lease is held now, by this run.
+  returned: always
+  type: bool
+  sample: true
+seconds_left:
+  description: Seconds until the lease runs out unless it is renewed.
+  returned: with O(state=held) and O(state=renewed)
+  type: float
+  sample: 300.0
+watchdog_pid:
+  description: The watchdog's process, V(null) without one.
+  returned: with O(state=held)
+  type: int
+  sample: 4711
+boot_id:
+  description: The name of this run of the host's system. After a restart of the host there is another.
+  returned: with O(state=held)
+  type: str
+  sample: 0f2a4b9e-8b1e-4d4b-9c75-2d5b1c3f7a10
+job_finished:
+  description: Whether the task of O(job_file) has ended, V(false) without one.
+  returned: with O(state=renewed)
+  type: bool
+  sample: false
+certain:
+  description: Whether it is certain that no collector is left. Where it is not, one could still run where this host does not see it.
+  returned: with O(state=quiet)
+  type: bool
+  sample: true
+ended_processes:
+  description: The processes that had to be ended.
+  returned: with O(state=quiet)
+  type: list
+  elements: int
+  sample: []
+watchdog_report:
+  description: What a watchdog has done, V(null) if it had nothing to do.
+  returned: with O(state=released)
+  type: dict
+  contains:
+    opened:
+      description: When the window was opened.
+      type: str
+      sample: "2026-03-01T12:00:00Z"
+    ended:
+      description: When the lease ran out.
+      type: str
+      sample: "2026-03-01T12:07:00Z"
+    finished:
+      description: When the registry was given back. Only there if it was.
+      type: str
+      sample: "2026-03-01T12:07:12Z"
+    reason:
+      description: Why the lease ran out.
+      type: str
+      sample: the run that had opened the window gave no sign of life for 300 s
+    gave_back:
+      description: Whether the registry was given back.
+      type: bool
+      sample: true
+    config:
+      description: What was done to the configuration, V(written back) or V(as it was). Only there if the registry was given back.
+      type: str
+      sample: written back
+    attempts:
+      description: How often it was tried.
+      type: int
+      sample: 1
+    error:
+      description: What went wrong in the last attempt.
+      type: str
+      sample: ""
+"""
+
+import base64
+import binascii
+import typing as t
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.module import (
+    ModuleFailure,
+    Result,
+    StoreModule,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.give_back import Orders
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.window import (
+    hold,
+    quiet,
+    release,
+    renew,
+)
+
+
+def job(module: StoreModule) -> Result:
+    """Bring the lease into the state that is asked for."""
+    given = module.params
+    if given["state"] == "held":
+        return hold(given["path"], orders_of(given), given["duration"], given["limit"], module.check_mode)
+    if given["state"] == "renewed":
+        return renew(given["path"], given["run_id"], given["job_file"], given["wait"], module.check_mode)
+    if given["state"] == "quiet":
+        return quiet(orders_of(given), module.check_mode)
+    return release(given["path"], given["patience"], module.check_mode)
+
+
+def orders_of(given: t.Mapping[str, t.Any]) -> Orders:
+    """The options as the watchdog takes them."""
+    orders = dict(given["orders"] or {})
+    for name in ("give_back", "end_collector"):
+        orders[name] = [[str(word) for word in argv] for argv in orders.get(name, [])]
+    for name in ("config", "config_in_window"):
+        orders[name] = content_of(name, orders.get(name))
+    return Orders(run_id=given["run_id"], watched=given["orders"] is not None, **orders)
+
+
+def content_of(name: str, text: t.Optional[str]) -> t.Optional[bytes]:
+    """The bytes that TEXT stands for."""
+    if text is None:
+        return None
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ModuleFailure("orders.%s is not Base64" % name) from error
+
+
+def main() -> None:
+    """Run as a module."""
+    words: t.Dict[str, t.Any] = {"type": "list", "elements": "str", "default": []}
+    commands: t.Dict[str, t.Any] = {"type": "list", "elements": "list", "default": []}
+    module = StoreModule(
+        {
+            "path": {"type": "path", "required": True},
+            "state": {"type": "str", "choices": ["held", "renewed", "quiet", "released"], "required": True},
+            "run_id": {"type": "str"},
+            "duration": {"type": "float", "default": 300.0},
+            "limit": {"type": "float", "default": 14400.0},
+            "job_file": {"type": "path"},
+            "wait": {"type": "float", "default": 10.0},
+            "patience": {"type": "float", "default": 600.0},
+            "orders": {
+                "type": "dict",
+                "options": {
+                    "collector_argv": words,
+                    "end_collector": commands,
+                    "restart_ends_collector": {"type": "bool", "default": False},
+                    "give_back": commands,
+                    "config": {"type": "str", "no_log": True},
+                    "config_in_window": {"type": "str", "no_log": True},
+                    "config_path": {"type": "path"},
+                    "config_fetch": words,
+                    "config_put": words,
+                },
+            },
+        },
+        required_if=[("state", name, ("run_id",)) for name in ("held", "renewed", "quiet")],
+    )
+    module.run(job)
+
+
+if __name__ == "__main__":
+    main()

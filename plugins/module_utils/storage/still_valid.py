@@ -73,7 +73,8 @@ def still_valid(
 
     A doomed tag that names something else by now stays. A doomed manifest stays if anything that stays needs it: a tag, an
     index (also one that the plan does not know), or a tag whose link is broken and that may have named it. What refers to such
-    a manifest stays with it. What PROTECTION covers stays, with every index above it and every tag on these. If something that stays cannot be read, nobody knows what it needs, and nothing goes.
+    a manifest stays with it. What PROTECTION covers stays, with every index above it and every tag on these. If something that
+    stays cannot be read, nobody knows what it needs, and nothing goes.
     """
     result = StillValid(plan.name)
     spared = _spared(plan, now, protection, configs or {}) if protection else set()

@@ -7,6 +7,7 @@
 # make lint | sanity | unit | integration    a part of it
 # make plays   the role on every kind of deployment and over several machines: whole playbooks, too long for make test
 # make faults  break everything in the middle of its work, many times
+# make audit   look for known weaknesses in the packages that this uses, where an advisory service can be reached
 # make sync    copy the checkout to $(COLLECTION), where ansible's tools want it
 # make clean   remove $(BUILD)
 
@@ -26,7 +27,7 @@ SANITY_HOME := $(abspath $(BUILD))/sanity-home
 PYTEST := cd $(COLLECTION) && $(VENV_BIN)/python -m pytest -q
 WORKERS ?= 2
 
-.PHONY: test lint sanity unit integration plays faults demo venv sync clean
+.PHONY: test lint sanity unit integration plays faults demo venv audit sync clean
 
 test:
 	@# Neither of these two uses more than one core.
@@ -37,6 +38,7 @@ test:
 lint: venv sync
 	cd $(COLLECTION) && ruff check .
 	cd $(COLLECTION) && ruff format --check .
+	cd $(COLLECTION) && bandit -q -c pyproject.toml -r plugins
 	cd $(abspath $(BUILD))/collections && MYPYPATH=. mypy --config-file $(COLLECTION)/pyproject.toml \
 	  -p ansible_collections.fleetops.container_registry.plugins.module_utils
 	@# On every machine, whichever Pythons ansible-test finds there.
@@ -73,6 +75,10 @@ demo: venv sync
 venv:
 	@test -n "$(PYTHON)"
 	@"$(PYTHON)" tests/tooling/make_venv.py "$(VENV)"
+
+# Not part of lint: it needs a service that not every network reaches, and then it fails, for nothing was looked at.
+audit: venv
+	@"$(VENV_BIN)/python" tests/tooling/audit.py
 
 sync:
 	@test -n "$(PYTHON)"

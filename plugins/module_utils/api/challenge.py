@@ -11,9 +11,9 @@ import typing as t
 from dataclasses import dataclass, field
 
 _LONGEST = 16 * 1024
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_SCHEME = re.compile(r"\s*(?:,\s*)*(%s)(?=\s|,|\Z)(?!\s*=)" % _TOKEN)
-_PARAMETER = re.compile(r"\s*(?:,\s*)*(%s)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s,\"]*))" % _TOKEN)
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_SCHEME = re.compile(r"\s*(?:,\s*)*(%s)(?=\s|,|\Z)(?!\s*=)" % _WORD)
+_PARAMETER = re.compile(r"\s*(?:,\s*)*(%s)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s,\"]*))" % _WORD)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ def retry_after(value: t.Optional[str], now: float) -> t.Optional[float]:
 
 def backoff(attempt: int) -> float:
     """Seconds before repetition ATTEMPT (0 is the first): doubling, with a random part so that threads spread."""
-    return min(_LONGEST_BACKOFF, _FIRST_WAIT * 2.0 ** min(attempt, 10)) * random.uniform(0.75, 1.25)  # nosec B311: no secret
+    spread = random.uniform(0.75, 1.25)  # nosec B311
+    return min(_LONGEST_BACKOFF, _FIRST_WAIT * 2.0 ** min(attempt, 10)) * spread
 
 
 class Pace:

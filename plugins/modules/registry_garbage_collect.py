@@ -74,9 +74,16 @@ options:
   blob_grace:
     description:
       - Seconds. While all that may go is younger than this, it is taken for pushes that are under way and nothing is collected.
-      - Requires O(storage_root).
+      - Requires O(storage_root) or O(seen_file).
     type: float
     default: 0.0
+  seen_file:
+    description:
+      - A file in which runs remember what dry runs have named, for stores whose disk this host does not see, such as those on S3, which
+        tell no age. There, what dry runs have named for as long as O(blob_grace) counts as old enough. With O(storage_root) it is not
+        used.
+      - It is written in check mode, too. Its folder is made if it is absent.
+    type: path
   max_blobs:
     description:
       - Collect nothing if more blobs than this would go.
@@ -178,10 +185,15 @@ blobs_eligible:
   type: int
   sample: 1200
 blobs_young:
-  description: How many of these are younger than O(blob_grace). It is V(null) without O(storage_root).
+  description: How many of these are younger than O(blob_grace). It is V(null) without O(storage_root) and O(seen_file).
   returned: always
   type: int
   sample: 0
+collection_wanted:
+  description: Whether there is anything to collect that is older than O(blob_grace), whatever the limits say.
+  returned: success
+  type: bool
+  sample: true
 manifests_eligible:
   description: Manifests that the collector would remove. It is V(0), since C(--delete-untagged) is never used.
   returned: always
@@ -301,6 +313,7 @@ def main() -> None:
             "storage_root": {"type": "path"},
             "manifests_output": {"type": "path"},
             "blob_grace": {"type": "float", "default": 0.0},
+            "seen_file": {"type": "path"},
             "max_blobs": {"type": "int"},
             "max_bytes": {"type": "int"},
             "max_percent": {"type": "float"},

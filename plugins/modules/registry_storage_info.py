@@ -122,6 +122,11 @@ tags_count:
   returned: success
   type: int
   sample: 950
+largest_repository_tags:
+  description: Tags of the repository that has the most.
+  returned: success
+  type: int
+  sample: 700
 manifests_count:
   description: Manifests. One that is in two repositories counts twice.
   returned: success

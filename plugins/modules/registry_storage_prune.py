@@ -99,6 +99,16 @@ options:
         push may be under way.
     type: float
     default: 3600.0
+  lease:
+    description:
+      - The O(fleetops.container_registry.registry_window_lease#module:path) of the lease on the maintenance window that this run belongs
+        to. Nothing is removed unless O(run_id) holds it.
+      - Set C(FLEETOPS_REGISTRY_WINDOW) to O(run_id) in the environment of such a task, so that the watchdog finds the module.
+    type: path
+  run_id:
+    description:
+      - The O(fleetops.container_registry.registry_window_lease#module:run_id) that holds the O(lease).
+    type: str
   details:
     description:
       - V(none) returns numbers only, V(deleted) also names what goes.
@@ -112,6 +122,7 @@ seealso:
   - module: fleetops.container_registry.registry_storage_info
   - module: fleetops.container_registry.registry_garbage_collect
   - module: fleetops.container_registry.registry_manifest_restore
+  - module: fleetops.container_registry.registry_window_lease
 """
 
 EXAMPLES = r"""
@@ -265,6 +276,8 @@ import uuid
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import (
     JournalError,
     JournalWriter,
+    close_journal,
+    unfinished_journals,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import ReferenceInvalid
 from ansible_collections.fleetops.container_registry.plugins.module_utils.module import (
@@ -273,7 +286,8 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.module
     StoreModule,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.protection import parse_protected
-from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.prune import Saver
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.layout import tree_of
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.prune import Saver, holds_any
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.store_maintenance import (
     Wish,
     maintain,
@@ -302,6 +316,8 @@ def job(module: StoreModule) -> Result:
         result = maintain(Wish(**wish), module.check_mode, now, open_journal if module.params["backup_dir"] else None)
         for journal in journals:
             journal.finished(run)
+        if module.params["plan_file"] and module.params["backup_dir"] and not module.check_mode:
+            close_done(module, run)
     except JournalError as error:
         raise ModuleFailure(str(error)) from error
     finally:
@@ -311,6 +327,18 @@ def job(module: StoreModule) -> Result:
         rows = [{"repository": row["name"], "tags": row["tags"]} for row in result["repositories"] if row["tags"]]
         result["diff"] = {"before": {"repositories": rows}, "after": {"repositories": []}}
     return result
+
+
+def close_done(module: StoreModule, run: str) -> None:
+    """Close the backups of interrupted runs of which nothing is left to do."""
+    tree = tree_of(module.params["storage_root"])
+    url = url_for_journal(module.params["url"], module.params["storage_root"])
+    for journal in unfinished_journals(module.params["backup_dir"], url):
+        left = (
+            holds_any(tree, name, saved.open_tags, saved.open_digests) for name, saved in journal.repositories.items()
+        )
+        if not journal.defer and not any(left):
+            close_journal(journal, run)
 
 
 def main() -> None:
@@ -328,9 +356,11 @@ def main() -> None:
             "stale_uploads_after": {"type": "float", "default": 604800.0},
             "remove_empty_repositories": {"type": "bool", "default": False},
             "empty_repository_grace": {"type": "float", "default": 3600.0},
+            "lease": {"type": "path"},
+            "run_id": {"type": "str"},
             "details": {"type": "str", "choices": ["none", "deleted"], "default": "deleted"},
         },
-        required_by={"plan_id": ("plan_file",)},
+        required_by={"plan_id": ("plan_file",), "lease": ("run_id",)},
     )
     module.run(job)
 

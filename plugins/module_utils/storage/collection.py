@@ -39,6 +39,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.scan_file import (
     write_scan_of,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.sightings import Sightings
 
 Result = t.Dict[str, t.Any]
 
@@ -48,7 +49,8 @@ class Wish:
     """What the user asks of one collection.
 
     ARGV and CONFIG_PATH as for Collector. STORAGE_ROOT: the rootdirectory as this host sees it, or None. MANIFESTS_OUTPUT: the
-    file for every manifest digest per repository, or None. BLOB_GRACE in seconds. MAX_PERCENT of the store's blobs. LEASE: the folder
+    file for every manifest digest per repository, or None. BLOB_GRACE in seconds. SEEN_FILE:
+    where dry runs remember what they named, for stores that this host cannot see, or None. MAX_PERCENT of the store's blobs. LEASE: the folder
     of the lease that RUN_ID must hold, or None.
     """
 
@@ -61,6 +63,7 @@ class Wish:
     max_bytes: t.Optional[int] = None
     max_percent: t.Optional[float] = None
     allow_empty: bool = False
+    seen_file: t.Optional[str] = None
     blob_grace: float = 0.0
     run_id: t.Optional[str] = None
     lease: t.Optional[str] = None
@@ -78,7 +81,8 @@ def collect(wish: Wish, check_mode: bool, now: float) -> Result:
     collector = Collector(wish.argv, wish.config_path, wish.run_id or uuid.uuid4().hex, wish.timeout)
     version = collector.version()
     refuse_deleting_dry_run(version)
-    with Garbage(tree, now - wish.blob_grace if wish.blob_grace else None) as garbage:
+    sightings = Sightings(wish.seen_file, now) if wish.seen_file and not tree else None
+    with Garbage(tree, now - wish.blob_grace if wish.blob_grace else None, sightings) as garbage:
         output = CollectorOutput(garbage.take_blob, garbage.take_link, keep_manifests=bool(wish.manifests_output))
         message = ""
         try:
@@ -89,6 +93,8 @@ def collect(wish: Wish, check_mode: bool, now: float) -> Result:
                     "%s, but storage_root %s does hold blobs" % (error.message, wish.storage_root)
                 ) from error
             message = error.message
+        if sightings:
+            sightings.save()
         guards = find_guards(wish, output, garbage)
         result: Result = {
             "changed": False,
@@ -98,7 +104,7 @@ def collect(wish: Wish, check_mode: bool, now: float) -> Result:
             "manifests_count": output.manifests,
             "blobs_marked": output.blobs_marked,
             "blobs_eligible": output.blobs_eligible,
-            "blobs_young": garbage.young_blobs if tree else None,
+            "blobs_young": garbage.young_blobs if garbage.knows_ages else None,
             "manifests_eligible": output.manifests_eligible,
             "layer_links_eligible": output.layer_links_eligible,
             "bytes_eligible": garbage.size,
@@ -119,6 +125,7 @@ def collect(wish: Wish, check_mode: bool, now: float) -> Result:
                 "all that may go is younger than blob_grace (%g s): it may belong to pushes that are under way"
                 % wish.blob_grace
             )
+        result["collection_wanted"] = wanted
         if wanted and check_mode:
             result["changed"] = not guards
         elif wanted:
@@ -191,12 +198,15 @@ def _check(wish: Wish) -> None:
         value = getattr(wish, name)
         if value is not None and (value < 0 or (name == "timeout" and value == 0)):
             raise StorageError("%s must not be %g" % (name, value))
-    for name in ("max_bytes", "blob_grace"):
-        if getattr(wish, name) and not wish.storage_root:
-            raise StorageError(
-                "%s needs storage_root: without it nobody knows the size and the age of a blob. Set storage_root, or use"
-                " max_blobs or max_percent" % name
-            )
+    if wish.max_bytes and not wish.storage_root:
+        raise StorageError(
+            "max_bytes needs storage_root: without it nobody knows the size of a blob. Set storage_root, or use max_blobs or"
+            " max_percent"
+        )
+    if wish.blob_grace and not (wish.storage_root or wish.seen_file):
+        raise StorageError(
+            "blob_grace needs storage_root, to know the age of a blob, or seen_file, to know how long it has been named by dry runs"
+        )
 
 
 def _predict(collector: Collector, output: CollectorOutput, wish: Wish, now: float) -> None:

@@ -15,6 +15,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
     blob_path,
     layer_link_path,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.sightings import Sightings
 
 SAMPLE_SIZE = 20
 
@@ -23,11 +24,18 @@ class Garbage:
     """Takes digests and layer links as the collector names them.
 
     TREE is the store's tree, or None where this host cannot see it: sizes and ages are unknown then. What was pushed after
-    YOUNGER_THAN (seconds since the epoch) counts as young: it may belong to a push that is under way.
+    YOUNGER_THAN (seconds since the epoch) counts as young: it may belong to a push that is under way. Where the store tells no
+    times, what SIGHTINGS have first seen after that does.
     """
 
-    def __init__(self, tree: t.Optional[str] = None, younger_than: t.Optional[float] = None) -> None:
+    def __init__(
+        self,
+        tree: t.Optional[str] = None,
+        younger_than: t.Optional[float] = None,
+        sightings: t.Optional[Sightings] = None,
+    ) -> None:
         self._tree = tree
+        self._sightings = None if tree else sightings
         self._younger_than = younger_than
         # Closed by __exit__: a store can have more blobs than a list should hold.
         self._sizes = tempfile.TemporaryFile(mode="w+", encoding="ascii") if tree else None  # noqa: SIM115
@@ -51,6 +59,11 @@ class Garbage:
         return self.total if self._tree else None
 
     @property
+    def knows_ages(self) -> bool:
+        """Whether `young_blobs` means anything."""
+        return bool(self._tree or self._sightings)
+
+    @property
     def only_young(self) -> bool:
         """Whether nothing of it is old enough to be called garbage."""
         return self.young_blobs == self.blobs and self.young_links == self.links
@@ -60,6 +73,8 @@ class Garbage:
         self.blobs += 1
         if len(self.sample) < SAMPLE_SIZE:
             self.sample.append(digest)
+        if self._sightings:
+            self.young_blobs += self._is_young(self._sightings.first(digest))
         if not self._tree or not self._sizes:
             return
         try:
@@ -76,6 +91,8 @@ class Garbage:
     def take_link(self, repository: str, digest: str) -> None:
         """Note the layer link of DIGEST in REPOSITORY."""
         self.links += 1
+        if self._sightings:
+            self.young_links += self._is_young(self._sightings.first("%s@%s" % (repository, digest)))
         if not self._tree:
             return
         try:

@@ -273,6 +273,14 @@ class StorePrune:
         return os.path.join(self._tree, "repositories", name)
 
 
+def holds_any(tree: str, repository: str, tags: t.Iterable[str], digests: t.Iterable[str]) -> bool:
+    """Whether REPOSITORY still has one of TAGS or one of the manifests DIGESTS."""
+    path = os.path.join(tree, "repositories", repository)
+    return any(os.path.lexists(os.path.join(path, "_manifests", "tags", tag)) for tag in tags) or any(
+        os.path.lexists(_revision(path, digest)) for digest in digests
+    )
+
+
 def _expected(tag: PlannedTag, seen: str, path: str) -> t.Tuple[str, ...]:
     """The digests that the doomed TAG may name. One that named nothing may name what is not there."""
     if tag.digest is None:

@@ -15,6 +15,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan_records import plan_from_records
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.errors import GuardHeld, StorageError
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.layout import tree_of
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.lease import Lease
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.leftovers import (
     find_emptied,
     find_stale_uploads,
@@ -42,7 +43,10 @@ class Incomplete(StorageError):
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user asks of one run. PLAN_ID: the plan that was approved, or None. PROTECTION: what stays. Times in seconds."""
+    """What the user asks of one run. PLAN_ID: the plan that was approved, or None. PROTECTION: what stays.
+
+    LEASE: the path of the lease that RUN_ID must hold while anything is removed, or None. Times in seconds.
+    """
 
     storage_root: str
     registry_stopped_or_read_only: bool = False
@@ -54,6 +58,8 @@ class Wish:
     empty_repository_grace: float = 3600.0
     details: str = "deleted"
     protection: t.Optional[Protection] = None
+    lease: t.Optional[str] = None
+    run_id: t.Optional[str] = None
 
 
 def maintain(
@@ -63,9 +69,11 @@ def maintain(
 
     OPEN_SAVER opens the backup for a plan of that identity and returns it and its path. It is called only if something of the plan
     is to go, and without it nothing of the plan may. Raises NotConfirmed, GuardHeld, StoreInvalid, RecordFileInvalid, StorageError,
-    OSError before anything is done, and Incomplete, with the result as its details, if some of it could not be done.
+    LeaseLost, OSError before anything is done, and Incomplete, with the result as its details, if some of it could not be done.
     """
     started = time.monotonic()
+    if wish.stale_uploads_after < 0 or wish.empty_repository_grace < 0:
+        raise StorageError("stale_uploads_after and empty_repository_grace must not be below 0. Nothing was done")
     if not wish.registry_stopped_or_read_only and not check_mode:
         raise NotConfirmed(
             "set registry_stopped_or_read_only=true, and see to it that it is true: a registry that takes writes meanwhile loses"
@@ -82,6 +90,7 @@ def maintain(
                 "backup_dir is needed to delete anything: a directory that keeps what goes, so that it can be put back. Nothing was"
                 " done"
             )
+        _insist(wish)
         saver, backup_file = open_saver(plan.identity if plan else "")
         prune.save(pruning, saver)
         prune.carry_out(pruning, saver)
@@ -89,11 +98,13 @@ def maintain(
     uploads = find_stale_uploads(tree, now - wish.stale_uploads_after) if wish.purge_stale_uploads else []
     errors = list(pruning.errors)
     if not check_mode:
+        _insist(wish)
         errors += _each(remove_tree, [folder for folder, _upload in uploads])
     emptied: t.List[str] = []
     if wish.remove_empty_repositories:
         emptied = find_emptied(tree, now - wish.empty_repository_grace, {folder for folder, _upload in uploads})
         if not check_mode:
+            _insist(wish)
             errors += _each(lambda name: remove_repository(tree, name), emptied)
     result: Result = {
         "changed": bool(changed or uploads or emptied),
@@ -113,6 +124,12 @@ def maintain(
     if errors:
         raise Incomplete("%d of the removals could not be done, the first: %s" % (len(errors), errors[0]), **result)
     return result
+
+
+def _insist(wish: Wish) -> None:
+    # The watchdog that ends a lease ends this process, too: from here on it cannot come in between.
+    if wish.lease:
+        Lease(wish.lease).insist(wish.run_id or "")
 
 
 def _read_plan(wish: Wish) -> t.Optional[Plan]:

@@ -63,7 +63,7 @@ class _Sums:
         self._wish = wish
         self._now = now
         self.rows: t.List[Result] = []
-        self.tags = self.manifests = self.untagged = self.untagged_needed = 0
+        self.most_tags = self.tags = self.manifests = self.untagged = self.untagged_needed = 0
         self.dangling = self.uploads = self.stale = self.stale_bytes = 0
         self.stale_sample: t.List[Result] = []
         self.emptied: t.List[str] = []
@@ -87,6 +87,7 @@ class _Sums:
             "emptied": contents.is_empty,
         }
         self.tags += row["tags"]
+        self.most_tags = max(self.most_tags, row["tags"])
         self.manifests += row["manifests"]
         self.untagged += row["untagged"]
         self.untagged_needed += row["untagged_children"] + row["untagged_referrers"]
@@ -159,6 +160,7 @@ def report(wish: Wish, now: float) -> Result:
         "scanned_at": format_instant(now),
         "repositories_count": len(scan.repository_names),
         "tags_count": sums.tags,
+        "largest_repository_tags": sums.most_tags,
         "manifests_count": sums.manifests,
         "untagged_count": sums.untagged,
         "untagged_needed_count": sums.untagged_needed,

@@ -83,6 +83,11 @@ class MadeStore:
             manifest["subject"] = self._descriptor(subject, media_types.OCI_MANIFEST)
         return self.manifest(name, manifest, tag, at)
 
+    def config_of(self, digest):
+        """The digest of an image's config."""
+        with open(self.blob_path(digest), "rb") as stream:
+            return json.load(stream)["config"]["digest"]
+
     def index(self, name, children, tag=None, at=None, media_type=media_types.OCI_INDEX, **more):
         """Push an index of CHILDREN (digests); returns its digest."""
         manifest = {

@@ -211,10 +211,37 @@ def test_of_a_dry_run_that_fails_nothing_is_written(stand_in, tmp_path):
         ({"timeout": 0.0}, "timeout"),
         ({"max_blobs": -1}, "max_blobs"),
         ({"max_bytes": 5}, "max_bytes needs storage_root"),
-        ({"blob_grace": 5.0}, "blob_grace needs storage_root"),
+        ({"blob_grace": 5.0}, "blob_grace needs storage_root, .* or seen_file"),
     ],
 )
 def test_wishes_that_make_no_sense_are_refused(wrong, reason):
     wish = dict({"argv": ["/nowhere/registry"], "config_path": "/c.yml"}, **wrong)
     with pytest.raises(StorageError, match=reason):
         collect(Wish(**wish), True, NOW)
+
+
+def test_without_the_store_what_two_dry_runs_name_is_old_enough(stand_in, tmp_path):
+    """The dry run names blobs of pushes that are under way, too, and a store on S3 tells no age."""
+    wish = {"storage_root": None, "blob_grace": 3600.0, "seen_file": str(tmp_path / "state" / "seen.gz")}
+
+    def at(now, check_mode=True):
+        return collect(Wish(argv=[stand_in.write()], config_path="/c.yml", **wish), check_mode, now)
+
+    first = at(NOW)
+    assert (first["blobs_young"], first["collection_wanted"], first["changed"]) == (4, False, False)
+    assert at(NOW + 3599, check_mode=False)["blobs_removed"] == 0
+    stand_in.garbage.append(stand_in.store.blob(b"new"))
+    later = at(NOW + 3600)
+    assert (later["blobs_young"], later["collection_wanted"], later["changed"]) == (1, True, True)
+    # What was not named in between was pushed to its end, and begins anew.
+    garbage, stand_in.garbage = stand_in.garbage, []
+    at(NOW + 3700)
+    stand_in.garbage = garbage
+    assert at(NOW + 7200)["collection_wanted"] is False
+
+
+def test_a_memory_of_dry_runs_that_cannot_be_read_is_none(stand_in, tmp_path):
+    path = tmp_path / "seen.gz"
+    path.write_bytes(b"no such file")
+    result = run(stand_in, True, storage_root=None, blob_grace=1.0, seen_file=str(path))
+    assert result["blobs_young"] == 4

@@ -24,7 +24,11 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan_records import plan_to_records
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage import removal
-from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.errors import GuardHeld, StorageError
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.errors import (
+    GuardHeld,
+    StorageError,
+    StoreInvalid,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.prune import StorePrune
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.record_file import write_records
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.scan import StoreScan
@@ -123,6 +127,74 @@ def test_tags_and_manifests_go_and_nothing_else(store):
     }
     assert {path: before[path] for path in after} == after
     assert not os.path.exists(os.path.join(store.tree, "repositories/team/app/_manifests/_fleetops_removed"))
+
+
+class Protection:
+    """Covers what it is told."""
+
+    def __init__(self, *covered):
+        self._covered = covered
+
+    def covers_tag(self, repository, tag):
+        return "%s:%s" % (repository, tag) in self._covered
+
+    def covers_digest(self, repository, digest):
+        return digest in self._covered
+
+
+def test_what_was_protected_since_the_plan_stays_with_all_that_leads_to_it(store):
+    child = store.image("app", None)
+    index = store.index("app", [child], "multi")
+    by_name, by_config, doomed = (store.image("app", tag) for tag in ("named", "running", "gone"))
+    plan = planned(
+        "app",
+        [
+            (tag, digest, DELETE)
+            for tag, digest in zip(("gone", "multi", "named", "running"), (doomed, index, by_name, by_config))
+        ],
+        [(index, "index"), (child, "image"), (by_name, "image"), (by_config, "image"), (doomed, "image")],
+    )
+    work = StorePrune(store.tree, Protection("app:named", child, store.config_of(by_config)))
+    pruning = work.look(plan_of(plan))
+    work.carry_out(pruning, Recorder())
+    assert held_in(store, "app") == (
+        {"multi": index, "named": by_name, "running": by_config},
+        {child, index, by_name, by_config},
+    )
+    assert {what for _name, what, _reason in pruning.drifted} == {
+        "multi",
+        "named",
+        "running",
+        child,
+        index,
+        by_name,
+        by_config,
+    }
+
+
+def test_a_plan_of_another_registry_is_refused(store):
+    digests = [store.image("app", "v%d" % n) for n in range(4)]
+    other = "sha256:" + "b" * 64
+    foreign = planned("app", [("v%d" % n, other if n else digests[0], KEEP if n else DELETE) for n in range(4)])
+    with pytest.raises(StoreInvalid, match="of the 4 tags that both know, 1 name the same"):
+        StorePrune(store.tree).look(plan_of(foreign))
+    unknown = planned("app", [("x", other, KEEP), ("y", other, DELETE)])
+    with pytest.raises(StoreInvalid, match="is not where the registry"):
+        StorePrune(store.tree).look(plan_of(unknown))
+
+
+def test_indexes_go_before_their_children_at_every_depth(store):
+    leaf = store.image("app", None)
+    inner = store.index("app", [leaf])
+    outer = store.index("app", [inner], "x")
+    single = store.image("app", "y")
+    plan = planned(
+        "app",
+        [("x", outer, DELETE), ("y", single, DELETE)],
+        [(leaf, "image"), (inner, "index"), (outer, "index"), (single, "image")],
+    )
+    valid = StorePrune(store.tree).look(plan_of(plan)).repositories[0].valid
+    assert [[one.digest for one in level] for level in valid.levels] == [[outer, single], [inner], [leaf]]
 
 
 def test_a_second_run_finds_nothing_to_do(store):

@@ -84,7 +84,9 @@ def free_port() -> int:
 class Operated:
     """One registry on loopback, controlled by scripts in its own directory."""
 
-    def __init__(self, home: Path, program: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, home: Path, program: Path, environment: dict[str, str] | None = None, config: str = CONFIG
+    ) -> None:
         self.home = home
         self.program = program
         self.environment = environment or {}
@@ -93,7 +95,7 @@ class Operated:
         self.config = home / "config.yml"
         self.state = home / "state"
         (home / "data").mkdir(parents=True)
-        self.config.write_text(CONFIG.format(root=home / "data", address=f"127.0.0.1:{self.port}"), encoding="utf-8")
+        self.config.write_text(config.format(root=home / "data", address=f"127.0.0.1:{self.port}"), encoding="utf-8")
         scripts = {"start": START, "stop": STOP, "restart": RESTART}
         scripts["collector"] = COLLECTOR.format(home=home, program=program)
         for name, text in scripts.items():
@@ -152,6 +154,7 @@ class Operated:
             "registry_stop_command": f"{self.home}/stop {self.home}",
             "registry_state_dir": str(self.state),
             "registry_blob_grace": "0s",
+            "registry_window_quiet": 0,
             "registry_ready_timeout": 20,
         }
 
@@ -243,6 +246,7 @@ class Site:
         self.home = home
         self.hosts = hosts
         self.controller: list[str] = []  # words before ansible-playbook
+        self.settings: dict[str, str] = {}  # more variables of its environment
         self.results = home / "results"
         self.results.mkdir(parents=True)
         self.inventory = home / "inventory.json"
@@ -268,6 +272,7 @@ class Site:
             ANSIBLE_INVENTORY_UNPARSED_WARNING="false",
             ANSIBLE_HOME=str(self.home / "ansible"),
             ANSIBLE_DEPRECATION_WARNINGS="true",
+            **self.settings,
         )
 
     def begin(self, playbook: str, *options: str, **settings: object) -> subprocess.Popen:
@@ -293,7 +298,7 @@ class Site:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=300,
+            timeout=580,
             check=False,
         )
         return Play(done.returncode, done.stdout, self.results)

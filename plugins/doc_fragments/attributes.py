@@ -49,3 +49,12 @@ attributes:
     membership:
       - fleetops.container_registry.registry
 """
+
+    ACTION = r"""
+options: {}
+attributes:
+  action:
+    description: Whether an action plugin on the controller takes part.
+  async:
+    description: Can be run with C(async).
+"""

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible.module_utils.common.parameters import env_fallback
+from ansible.module_utils.common.parameters import env_fallback, remove_values
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.connection import Connection
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import RegistryError
@@ -19,6 +20,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.li
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import JournalError
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.plan_file import PlanFileError
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.progress_file import ProgressFile
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.report import failure_of
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.request import OptionInvalid
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.state import StateError
@@ -96,6 +98,19 @@ class RegistryModule:
     def warn(self, text: str) -> None:
         """Show TEXT as a warning of this task."""
         self._module.warn(text)
+
+    @contextlib.contextmanager
+    def progress(self) -> t.Iterator[t.Optional[ProgressFile]]:
+        """What the option progress_file asks for, closed in the end; None without it."""
+        path = self.params["progress_file"]
+        if not path:
+            yield None
+            return
+        with contextlib.closing(ProgressFile(path, self._masked)) as progress:
+            yield progress
+
+    def _masked(self, text: str) -> str:
+        return str(remove_values(text, self._module.no_log_values))
 
     def judge(self, report: Result) -> Result:
         """REPORT, unless it says that the task has failed. Raises ModuleFailure with it then."""

@@ -26,6 +26,7 @@ extends_documentation_fragment:
   - fleetops.container_registry.connection
   - fleetops.container_registry.attributes
   - fleetops.container_registry.attributes.api_module
+  - fleetops.container_registry.attributes.action
 attributes:
   check_mode:
     support: full
@@ -37,6 +38,14 @@ attributes:
       - Shows the tags of each repository that changes, before and after.
   idempotent:
     support: full
+  action:
+    support: partial
+    details:
+      - The action plugin only shows how far a long run is. The module does the same without it, and returns the same.
+  async:
+    support: full
+    details:
+      - Nothing is shown of how far an asynchronous run is. Follow O(progress_file) for that.
 options:
   policies:
     description:
@@ -148,6 +157,15 @@ options:
     type: str
     choices: [none, deleted, all]
     default: deleted
+  progress_file:
+    description:
+      - A file that tells how far the run is. It always holds one line, a JSON object with the C(stage) (C(list), C(tags),
+        C(manifests), C(configs), C(backup), C(apply)), the C(repository) that is worked on, the C(number)-th of C(repositories),
+        what is C(done) of C(total), and its tags C(deleted) and C(kept).
+      - Where the task runs on the controller (P(ansible.builtin.local#connection)), the action plugin of this module uses such a
+        file of its own to print a line every few seconds, see the page C(docs/applying.md) of this collection.
+      - A file that cannot be written is no failure, and nothing is told then. Secrets are masked in it.
+    type: path
 seealso:
   - module: fleetops.container_registry.registry_manifest_restore
   - module: fleetops.container_registry.registry_garbage_collect
@@ -442,7 +460,8 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.module
 
 def run(module: RegistryModule, client: RegistryClient) -> Result:
     request = prune_request(module.params, module.check_mode)
-    result = prune(client, request, time.time())
+    with module.progress() as progress:
+        result = prune(client, request, time.time(), progress)
     report = prune_report(result, module.params["details"], module.check_mode, module.wants_diff)
     if request.plan_file:
         report["plan_file"] = request.plan_file
@@ -472,6 +491,7 @@ def main() -> None:
             "delete_grace": {"type": "str", "default": "0d"},
             "assume_delete_enabled": {"type": "bool", "default": False},
             "details": {"type": "str", "choices": ["none", "deleted", "all"], "default": "deleted"},
+            "progress_file": {"type": "path"},
         },
         required_if=[("apply_plan", True, ("plan_file",))],
         required_by={"plan_id": ("plan_file",)},

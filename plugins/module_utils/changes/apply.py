@@ -40,20 +40,19 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
     choose_strategy,
     strategy_name,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.telling import Telling
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.look import Looked
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.refresh import refresh
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import (
-    KEEP,
     UNTAG,
     Plan,
     PlannedManifest,
     PlannedTag,
     RepositoryPlan,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.progress import Progress
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.confirm import confirm
-
-Progress = t.Callable[[int, int, str, int, int], None]
 
 # Whatever answers like this to one repository answers like this to all of them.
 STOPS_THE_RUN = (Unsupported, ConnectionFailed, DeadlineExceeded, RateLimited)
@@ -62,8 +61,8 @@ STOPS_THE_RUN = (Unsupported, ConnectionFailed, DeadlineExceeded, RateLimited)
 class Applier:
     """Carries out one plan on what was looked at.
 
-    RUN names this run; PROGRESS is told of each repository that is done. TORN: (repository, digest) of manifests that are wanted
-    out of indexes that stay.
+    RUN names this run; PROGRESS is told of what goes and of each repository that is done, from any thread. TORN: (repository,
+    digest) of manifests that are wanted out of indexes that stay.
     """
 
     def __init__(
@@ -85,6 +84,7 @@ class Applier:
         self._journal = journal
         self._forced = strategy
         self._progress = progress
+        self._telling = Telling(None, ())
         self._torn = torn
         self._stopped = ""
 
@@ -92,24 +92,20 @@ class Applier:
         """Carry out what nothing holds. Raises StrategyUnavailable before the first request if the strategy cannot be followed."""
         outcome = Outcome()
         work = [(repository, self._strategy(repository)) for repository in plan.actionable]
+        self._telling = Telling(self._progress, plan.actionable)
         side_by_side = [item for item in work if not item[1].all]
         for _item, done in run_parallel(self._guarded, side_by_side, self._client.connection.workers):
-            self._tell(outcome, done, len(work), plan)
+            self._finish(outcome, done)
         for item in work:
             if item[1].all:
-                self._tell(outcome, self._guarded(item), len(work), plan)
+                self._finish(outcome, self._guarded(item))
         outcome.interrupted = self._stopped
         return outcome
 
-    def _tell(self, outcome: Outcome, done: RepositoryOutcome, total: int, plan: Plan) -> None:
+    def _finish(self, outcome: Outcome, done: RepositoryOutcome) -> None:
         outcome.repositories.append(done)
-        if self._progress is not None and not self._stopped:
-            kept = sum(
-                1 for entry in plan.repositories if entry.name == done.name for tag in entry.tags if tag.action == KEEP
-            )
-            self._progress(
-                len(outcome.repositories), total, done.name, len(done.deleted_tags) + len(done.untagged_tags), kept
-            )
+        if not self._stopped:
+            self._telling.finished(done)
 
     def _strategy(self, plan: RepositoryPlan) -> Strategy:
         return choose_strategy(self._forced, plan, self._abilities, self._journal is not None)
@@ -216,6 +212,7 @@ class Applier:
         outcome.deleted_tags.extend(tag.name for tag in gone if tag.action != UNTAG)
         if self._journal is not None:
             self._journal.done(plan.name, tags=[tag.name for tag in gone])
+        self._telling.went(outcome)
 
     def _delete_manifests(
         self, plan: RepositoryPlan, seen: Repository, strategy: Strategy, outcome: RepositoryOutcome
@@ -240,6 +237,7 @@ class Applier:
                     outcome.errors.append(result)
                     continue
                 gone.append(manifest.digest)
+                self._telling.went(outcome, manifests=1)
                 if result:
                     outcome.deleted_manifests.append(manifest.digest)
             if self._journal is not None:

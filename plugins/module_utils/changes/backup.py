@@ -17,6 +17,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.look import Bodies, Looked
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import MAX_CONFIG_BYTES
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import Plan
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.progress import BACKUP, Progress, Step
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository
 
 # Larger configs are somebody's joke; the image is backed up without it, and restore says so where it is needed.
@@ -35,10 +36,11 @@ def back_up(
     plan: Plan,
     journal: JournalWriter,
     deferred: t.Mapping[str, t.Sequence[str]] = MappingProxyType({}),
+    progress: t.Optional[Progress] = None,
 ) -> t.Tuple[Plan, t.List[str]]:
     """Write every doomed manifest, its config and every doomed tag of PLAN to JOURNAL, fsynced.
 
-    DEFERRED: per repository, manifests that a later run is going to delete.
+    DEFERRED: per repository, manifests that a later run is going to delete. PROGRESS is told of every manifest.
 
     Returns the plan that may be carried out, and what could not be saved: such a repository is held, with the reason.
     Raises JournalError when the disk does not take it; then nothing may be deleted.
@@ -61,7 +63,10 @@ def back_up(
         except RegistryError as error:
             return "%s could not be saved before its deletion: %s" % (digest, error.message)
 
-    for (name, digest), saved in run_parallel(fetch, work, client.connection.workers):
+    numbers = {repository.name: number for number, repository in enumerate(plan.actionable, 1)}
+    for done, ((name, digest), saved) in enumerate(run_parallel(fetch, work, client.connection.workers), 1):
+        if progress is not None:
+            progress(Step(BACKUP, numbers[name], len(numbers), name, done, len(work)))
         if isinstance(saved, str):
             held.setdefault(name, saved)
             continue

@@ -12,7 +12,7 @@ import uuid
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
-from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.apply import Applier, Progress
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.apply import Applier
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.backup import back_up
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.deletable import find_abilities
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.grace import defer_manifests
@@ -37,6 +37,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.images
     with_unfinished,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import Guard, Plan
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.progress import Progress
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.scan import Scan
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.approved import confirm_approved
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.compiled import Policies
@@ -80,7 +81,7 @@ class PruneResult:
 def prune(
     client: RegistryClient, request: PruneRequest, now: float, progress: t.Optional[Progress] = None
 ) -> PruneResult:
-    """Carry out REQUEST at NOW (seconds since the epoch).
+    """Carry out REQUEST at NOW (seconds since the epoch). PROGRESS is told of every step, from any thread.
 
     Raises RegistryError where the registry cannot be read, JournalError, StateError or PlanFileError where a file of ours cannot
     be used, and StrategyUnavailable. Nothing has been deleted then.
@@ -88,7 +89,7 @@ def prune(
     url = client.connection.url
     journals = unfinished_journals(request.backup_dir, url) if request.backup_dir else []
     due = [journal for journal in journals if not journal.defer or journal.started_at + request.grace <= now]
-    looked = _look(client, request, due, now)
+    looked = _look(client, request, due, now, progress)
     state = read_state(request.backup_dir, url) if request.backup_dir else None
     seen = looked.snapshot
     if state is not None:
@@ -121,7 +122,13 @@ def prune(
     return result
 
 
-def _look(client: RegistryClient, request: PruneRequest, due: t.Sequence[Journal], now: float) -> Looked:
+def _look(
+    client: RegistryClient,
+    request: PruneRequest,
+    due: t.Sequence[Journal],
+    now: float,
+    progress: t.Optional[Progress],
+) -> Looked:
     needs = request.policies.needs
     looked = look(
         client,
@@ -129,6 +136,7 @@ def _look(client: RegistryClient, request: PruneRequest, due: t.Sequence[Journal
         Needs(manifests=True, configs=needs.configs, untagged=needs.untagged),
         now=now,
         scan=request.scan,
+        progress=progress,
     )
     unfinished: t.Dict[str, Unfinished] = {}
     for journal in due:
@@ -173,7 +181,7 @@ def _carry_out(
     )
     try:
         result.backup_file = journal.path
-        backed_up, unsaved = back_up(client, looked, result.plan, journal, deferred)
+        backed_up, unsaved = back_up(client, looked, result.plan, journal, deferred, progress)
         applier = Applier(client, looked, run, abilities, journal, request.strategy, progress)
         result.outcome = applier.apply(backed_up)
         result.outcome.unsaved = unsaved

@@ -26,6 +26,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.images
     pushed_at,
     revisions_of,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.progress import LIST, TAGS, Progress
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import require_repository
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.scan import Scan
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import (
@@ -41,7 +42,6 @@ __all__ = ["Bodies", "Looked", "Needs", "look"]
 # How cosign and the referrers fallback of the OCI distribution specification name a tag after the image it is about.
 _COMPANION = re.compile(r"(sha256)-([0-9a-f]{64})(?:\.[a-z]+)?\Z")
 
-Progress = t.Callable[[int, int], None]
 Found = t.Union[ManifestContent, ManifestHead]
 
 
@@ -81,7 +81,7 @@ def look(
 ) -> Looked:
     """Read REPOSITORIES by name, or else those of the catalog that PATTERNS (None: all) select, and return what is there.
 
-    NOW in seconds since the epoch. PROGRESS is told (tags read, tags in all), from the calling thread. Of tags that DEEP says
+    NOW in seconds since the epoch. PROGRESS is told of every step, from the calling thread. Of tags that DEEP says
     no to only the digest is read; tags that WANTED says no to are not read at all (for reports, never for decisions).
     MUST_EXIST: that one of REPOSITORIES is not there is its problem, else it is empty.
     Raises PatternInvalid and ReferenceInvalid before any request; RegistryError where the repositories cannot be listed, and
@@ -92,10 +92,10 @@ def look(
     names = given if given is not None else sorted(client.catalog())
     readings = [Reading(name) for name in names if selected is None or selected.matches(name)]
     bodies = Bodies(client)
-    reader = Reader(client, bodies)
+    reader = Reader(client, bodies, progress, [reading.name for reading in readings])
     looking = _Look(client, reader, needs, deep)
     looking.list_tags(readings, given is not None and must_exist, wanted)
-    looking.resolve(readings, progress)
+    looking.resolve(readings)
     stored = {reading.name: agreeing(scan, reading.name, reading.tags) for reading in readings}
     parked = {reading.name: _parked(reading) for reading in readings}
     if needs.manifests:
@@ -140,7 +140,9 @@ class _Look:
         self, readings: t.Sequence[Reading], by_name: bool, wanted: t.Optional[t.Callable[[str], bool]]
     ) -> None:
         """List the tags of each. One that is only in the catalog may have lost its last image; one given BY_NAME must exist."""
-        outcomes = self._reader.each(lambda one, _name: self._client.tags(one.name), ((one, "") for one in readings))
+        outcomes = self._reader.each(
+            lambda one, _name: self._client.tags(one.name), [(one, "") for one in readings], LIST
+        )
         for reading, _name, outcome in outcomes:
             if isinstance(outcome, NotFound) and not by_name:
                 continue
@@ -150,22 +152,20 @@ class _Look:
             elif outcome is not None:
                 reading.listed = [tag for tag in outcome if wanted is None or wanted(tag)]
 
-    def resolve(self, readings: t.Sequence[Reading], progress: t.Optional[Progress]) -> None:
+    def resolve(self, readings: t.Sequence[Reading]) -> None:
         """Find what each tag names. What does not exist is looked at again: gone from the list, or listed and dangling."""
         items = [(reading, tag) for reading in readings for tag in reading.listed]
         absent: t.Dict[str, t.Tuple[Reading, t.List[str]]] = {}
-        for done, (reading, tag, outcome) in enumerate(self._reader.each(self._find, items), 1):
+        for reading, tag, outcome in self._reader.each(self._find, items, TAGS):
             if isinstance(outcome, NotFound):
                 absent.setdefault(reading.name, (reading, []))[1].append(tag)
             else:
                 self._note(reading, tag, outcome)
-            if progress is not None:
-                progress(done, len(items))
         if not absent:
             return
         again: t.List[t.Tuple[Reading, str]] = []
         for reading, _name, relisted in self._reader.each(
-            lambda one, _name: self._client.tags(one.name), ((one, "") for one, _tags in absent.values())
+            lambda one, _name: self._client.tags(one.name), [(one, "") for one, _tags in absent.values()]
         ):
             if isinstance(relisted, RegistryError) and not isinstance(relisted, NotFound):
                 reading.fail(relisted)

@@ -29,6 +29,12 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     parse_image_config,
     parse_manifest,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.progress import (
+    CONFIGS,
+    MANIFESTS,
+    Progress,
+    Step,
+)
 
 # Indexes nest once or twice; deeper than this somebody is playing with us.
 MOST_LEVELS = 50
@@ -74,18 +80,27 @@ class Reading:
 class Reader:
     """Reads for all repositories of a look, each digest once, and parses each manifest once."""
 
-    def __init__(self, client: RegistryClient, bodies: Bodies) -> None:
+    def __init__(
+        self,
+        client: RegistryClient,
+        bodies: Bodies,
+        progress: t.Optional[Progress] = None,
+        names: t.Sequence[str] = (),
+    ) -> None:
+        """PROGRESS is told of what is done in the repositories NAMES, from the calling thread."""
         self._client = client
         self._bodies = bodies
+        self._progress = progress
+        self._numbers = {name: number for number, name in enumerate(names, 1)}
         self._workers = client.connection.workers
         self._parsed: t.Dict[t.Tuple[str, str], Manifest] = {}
 
     def each(
-        self, work: t.Callable[[Reading, str], Y], items: t.Iterable[t.Tuple[Reading, str]]
+        self, work: t.Callable[[Reading, str], Y], items: t.Sequence[t.Tuple[Reading, str]], stage: str = ""
     ) -> t.Iterator[t.Tuple[Reading, str, t.Union[Y, RegistryError, None]]]:
         """Do WORK for each (repository, name), and give back its result or error; None where the repository is no longer asked.
 
-        Only the end of the run (DeadlineExceeded) is raised.
+        STAGE: what this is, for whoever follows; without it nobody is told. Only the end of the run (DeadlineExceeded) is raised.
         """
 
         def attempt(item: t.Tuple[Reading, str]) -> t.Union[Y, RegistryError, None]:
@@ -99,7 +114,10 @@ class Reader:
             except RegistryError as error:
                 return error
 
-        for (reading, name), outcome in run_parallel(attempt, items, self._workers):
+        for done, ((reading, name), outcome) in enumerate(run_parallel(attempt, items, self._workers), 1):
+            if stage and self._progress is not None:
+                number = self._numbers.get(reading.name, 0)
+                self._progress(Step(stage, number, len(self._numbers), reading.name, done, len(items)))
             yield reading, name, outcome
 
     def add(self, reading: Reading, what: str, content: ManifestContent) -> t.Optional[Manifest]:
@@ -131,7 +149,7 @@ class Reader:
             if not items:
                 return
             for reading, digest, outcome in self.each(
-                lambda one, name: self._client.get_manifest(one.name, name), items
+                lambda one, name: self._client.get_manifest(one.name, name), items, MANIFESTS
             ):
                 if isinstance(outcome, NotFound):
                     reading.missing.add(digest)
@@ -162,7 +180,7 @@ class Reader:
         items = [(users[config][0][0], config) for config in users]
         configs: t.Dict[str, Manifest] = {}
         for _reading, config, outcome in self.each(
-            lambda one, name: self._client.get_blob(one.name, name, MAX_CONFIG_BYTES), items
+            lambda one, name: self._client.get_blob(one.name, name, MAX_CONFIG_BYTES), items, CONFIGS
         ):
             if isinstance(outcome, NotFound) or outcome is None:
                 continue

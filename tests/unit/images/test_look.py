@@ -258,12 +258,19 @@ def test_entries_that_select_nothing_sensible(registry, entries, says):
     assert registry.calls == []
 
 
-def test_progress_counts_every_tag(registry):
+def test_progress_covers_every_stage_of_a_look(registry):
     registry.image("a", "v1", "v2")
     registry.image("b", "v1")
     told = []
-    seen(registry, progress=lambda done, total: told.append((done, total)))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    seen(registry, progress=told.append)
+    at = {stage: [step for step in told if step.stage == stage] for stage in ("list", "tags", "configs")}
+    assert [step.stage for step in told] == [step.stage for stage in at.values() for step in stage]
+    for stage, repositories in (("list", "ab"), ("tags", "aab")):
+        steps = at[stage]
+        assert [(step.done, step.total) for step in steps] == [(n, len(steps)) for n in range(1, len(steps) + 1)]
+        assert "".join(step.repository for step in steps) == repositories
+        assert {(step.repository, step.number, step.repositories) for step in steps} == {("a", 1, 2), ("b", 2, 2)}
+    assert at["configs"]
 
 
 class TestTombstones:

@@ -13,6 +13,8 @@ import typing as t
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
+# A registry's longest own URL names a repository (255), a digest of sha512 and a path prefix.
+_LONGEST_SHOWN = 1000
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?\Z")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*\Z")
@@ -102,12 +104,16 @@ def origin_of(parts: SplitResult) -> t.Optional[Origin]:
 
 
 def without_secrets(url: str) -> str:
-    """URL without user, password, query and fragment (object stores sign their URLs in the query), for messages."""
+    """URL for messages: without user, password, query and fragment (object stores sign their URLs in the query).
+
+    A server may have chosen it, so it is cut, and what a terminal would obey is replaced.
+    """
     try:
         parts = urlsplit(url)
+        shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
     except ValueError:
         return "(a URL that cannot be read)"
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    return "".join(char if char.isprintable() else "?" for char in shown[:_LONGEST_SHOWN])
 
 
 def is_loopback(host: str) -> bool:

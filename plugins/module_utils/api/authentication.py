@@ -145,7 +145,7 @@ class Authentication:
         """The way that answers the first challenge we can answer; a token server also gives tokens to the nameless."""
         for challenge in challenges:
             if challenge.scheme == "bearer":
-                service = TokenService.of(challenge, self._source, self._transport)
+                service = TokenService.of(challenge, self._source, self._transport, self._address.origin)
                 return Bearer(service)
             if challenge.scheme == "basic":
                 return Basic(self._source)
@@ -165,10 +165,10 @@ class Authentication:
                 )
             else:
                 kind = InsufficientScope
-                missing = bearer.parameters.get("scope") or str(scope)
+                missing = "".join(char for char in bearer.parameters.get("scope", "")[:200] if char.isprintable())
                 detail = "The token server gives %s no token for the scope %s. Grant it, or use another user." % (
                     self._who(scope),
-                    missing[:200],
+                    missing or scope,
                 )
         return kind("%s %s" % (failure.message, detail), answer.method, answer.url, answer.status, failure.code)
 

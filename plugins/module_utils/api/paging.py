@@ -17,6 +17,8 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.er
 _NEXT = re.compile(r"\s*<([^<>]{0,4096})>([^<]*)")
 _REL_NEXT = re.compile(r";\s*rel\s*=\s*\"?next\"?\s*(?:[;,]|\Z)", re.IGNORECASE)
 MOST_NAMES = 2000000
+# Distribution's own page has 100 names, so this is as many names; an endless list of small pages ends here.
+_MOST_PAGES = 20000
 # A page may be short or even empty (filtered by what the user may see), but not endlessly many in a row.
 _MOST_EMPTY = 20
 
@@ -62,6 +64,8 @@ class Pages:
                 % (self._what, without_secrets(parts.geturl())),
                 *answer.where,
             )
+        if len(self._queries) >= _MOST_PAGES:
+            raise ResponseInvalid("%s: there are more than %d pages." % (self._what, _MOST_PAGES), *answer.where)
         if parts.query in self._queries or self._empty >= _MOST_EMPTY:
             raise ResponseInvalid("%s: the pages lead in a circle." % self._what, *answer.where)
         if len(self._names) > MOST_NAMES:

@@ -16,6 +16,8 @@ import typing as t
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.address import (
+    Origin,
+    is_inward,
     is_loopback,
     origin_of,
     without_secrets,
@@ -58,14 +60,24 @@ class TokenService:
         self._tokens: t.Dict[t.Tuple[str, str, str], _Token] = {}
 
     @classmethod
-    def of(cls, challenge: Challenge, source: CredentialSource, transport: Transport) -> TokenService:
-        """The token server that a bearer CHALLENGE names. Raises AuthenticationFailed for a realm that nobody can ask."""
+    def of(cls, challenge: Challenge, source: CredentialSource, transport: Transport, home: Origin) -> TokenService:
+        """The token server that a bearer CHALLENGE of the registry at HOME names.
+
+        Raises AuthenticationFailed for a realm that nobody can ask, and for one that only this host or its link can reach while
+        the registry is elsewhere: it would make us read there, and bring it what we have read as a token.
+        """
         realm = challenge.parameters.get("realm", "")
         try:
             parts = urlsplit(realm)
         except ValueError:
             parts = urlsplit("")
-        if origin_of(parts) is None or "@" in parts.netloc:
+        origin = origin_of(parts)
+        if origin is not None and origin.host != home.host and is_inward(origin.host) and not is_inward(home.host):
+            raise AuthenticationFailed(
+                "The registry names %s as its token server, on this host or link, which is not asked."
+                % without_secrets(realm)
+            )
+        if origin is None or "@" in parts.netloc:
             raise AuthenticationFailed(
                 "The registry names %r as its token server, which is no address." % without_secrets(realm)[:200]
             )

@@ -157,7 +157,7 @@ class Transport:
             encoding = headers.get("content-encoding", "identity").strip().lower()
             if encoding not in ("", "identity") and method != "HEAD":
                 raise ResponseInvalid(
-                    "%s answers with Content-Encoding %s, which was not asked for. Switch compression off in the proxy before the"
+                    "%s answers with Content-Encoding %r, which was not asked for. Switch compression off in the proxy before the"
                     " registry." % (shown, encoding[:40]),
                     method,
                     shown,

@@ -77,6 +77,12 @@ def test_any_text_is_an_address_or_refused(text):
     assert Address.parse(address.base) == address
 
 
+def test_messages_show_nothing_that_a_terminal_obeys():
+    shown = without_secrets("https://h.example/v2/\x1b[2J\x9b1m\u202e/" + "x" * 5000)
+    assert shown.isprintable()
+    assert len(shown) <= 1000
+
+
 def test_messages_show_urls_without_user_and_signature():
     shown = without_secrets("https://me:secret@store.example.com/blob?X-Amz-Signature=secret#secret")
     assert shown == "https://store.example.com/blob"

@@ -12,9 +12,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api import errors, token_service
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.address import Address, Origin
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.challenge import Challenge
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.connection import Connection
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.credentials import CredentialSource
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.parallel import run_parallel
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.token_service import TokenService
 from ansible_collections.fleetops.container_registry.tests.unit.api.faulty_server import (
     Reply,
     as_json,
@@ -311,6 +315,19 @@ class TestTokenServer:
         with pytest.raises(errors.AuthenticationFailed, match="without TLS"):
             client.tags("x")
         assert all("authorization" not in one.headers for one in server.requests)
+
+    @pytest.mark.parametrize(
+        "realm", ["http://127.0.0.1:1/token", "https://169.254.169.254/latest", "http://[::1]/t", "http://localhost/t"]
+    )
+    @pytest.mark.parametrize("options", [{}, me()], ids=["nameless", "with a password"])
+    def test_a_registry_elsewhere_cannot_make_us_ask_what_only_we_can_reach(self, realm, options):
+        """What a metadata service of a cloud answers would go to the registry as a token."""
+        source = CredentialSource(
+            Connection("https://registry.example", **options), Address.parse("https://registry.example"), {}
+        )
+        asked = Challenge("bearer", {"realm": realm})
+        with pytest.raises(errors.AuthenticationFailed, match="on this host or link"):
+            TokenService.of(asked, source, None, Origin("https", "192.0.2.1", 443))
 
     @pytest.mark.parametrize("realm", ["", "ftp://a/", "token", "https://me:pw@auth.example/", "https://["])
     def test_a_realm_that_is_no_address(self, talk, realm):

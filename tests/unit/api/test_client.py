@@ -10,7 +10,7 @@ import json
 
 import pytest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api import client as api
-from ansible_collections.fleetops.container_registry.plugins.module_utils.api import errors
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api import errors, paging
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.connection import Connection
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import MAX_MANIFEST_BYTES
@@ -206,6 +206,19 @@ class TestLists:
         with pytest.raises(errors.ResponseInvalid, match=says):
             list(client.catalog())
         assert len(server.requests) < 5
+
+    def test_pages_with_a_name_each_end(self, talk, monkeypatch):
+        monkeypatch.setattr(paging, "_MOST_PAGES", 50)
+        pages = iter(range(10**6))
+
+        def script(_request):
+            number = next(pages)
+            return as_json({"repositories": ["a%d" % number]}, link='</v2/_catalog?last=a%d>; rel="next"' % number)
+
+        client, server = talk(script)
+        with pytest.raises(errors.ResponseInvalid, match="more than 50 pages"):
+            list(client.catalog())
+        assert len(server.requests) == 51
 
     def test_pages_without_end_and_names_end(self, talk):
         pages = iter(range(10**6))

@@ -13,8 +13,10 @@ author: fleetops.container_registry contributors (@fleetops)
 version_added: 0.1.0
 description:
   - Proves that a registry answers at O(url), and finds out whether manifests can be deleted and tags removed there.
-  - It finds out by trying what cannot have an effect. A digest and a tag that do not exist are deleted, and a manifest is pushed
-    whose config does not exist. The registry's log shows these requests as refused.
+  - It finds out by trying what cannot have an effect. A digest and a tag that do not exist are deleted, and an index is pushed
+    under a digest that it does not have and with a child that does not exist. A CNCF Distribution in which deletes are disabled is
+    sent an image without its config as well. The registry's log shows these requests as refused.
+  - A product that is known not to delete over the registry API is recognised and asked none of this. See RV(product).
   - The module fails if there is no registry at O(url), if it cannot be reached, or if it refuses the credentials.
 extends_documentation_fragment:
   - fleetops.container_registry.connection
@@ -76,6 +78,21 @@ family:
   returned: success
   type: str
   sample: 3.x
+product:
+  description:
+    - The product, if it is another one than CNCF Distribution and says so in public, by its host name, its headers, or the way it
+      asks for a login.
+    - V(docker_hub), V(github), V(ecr) and V(google) never delete over the registry API. Of V(acr), V(gitlab), V(harbor), V(quay),
+      V(gitea) (also Forgejo), V(nexus) and V(artifactory), RV(delete) says whether they do.
+    - V(unknown) means that there is no sign, or that signs contradict each other. CNCF Distribution itself gives none.
+  returned: success
+  type: str
+  sample: harbor
+retention:
+  description: What RV(product) has of its own to remove old images, with the page that documents it. Empty if it is not known.
+  returned: success
+  type: str
+  sample: "Use the tag retention rules of Harbor: https://goharbor.io/docs/latest/"
 api_version:
   description: What the registry says to be its API version, if anything.
   returned: success
@@ -94,6 +111,7 @@ delete:
     - Whether manifests can be deleted.
     - V(disabled) means that the registry's configuration does not have C(storage.delete.enabled), V(read_only) that it has
       C(storage.maintenance.readonly), V(proxy) that it is a pull-through cache, which never deletes over the API.
+    - V(unsupported) means that RV(product) does not delete over the registry API. RV(advice) names what it has instead.
     - V(unknown) means that the registry's answer told none of these, for instance because this user is not allowed to ask.
   returned: success
   type: str
@@ -103,6 +121,7 @@ can_untag:
     - How a tag can be removed without the manifest that it names.
     - V(native) means that the registry deletes tags. V(tombstone) means that it does not (2.x), so that the tag is first pushed onto an
       empty index, which is then deleted. V(none) means that it is not possible, and V(unknown) that it could not be found out.
+    - V(tombstone) is for CNCF Distribution, and for what looks like it. A recognised RV(product) deletes tags itself or not at all.
   returned: success
   type: str
   sample: native
@@ -151,6 +170,7 @@ error:
 """
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import (
+    OTHER,
     PROBE_REPOSITORY,
     RegistryClient,
 )
@@ -175,7 +195,9 @@ def describe(module: RegistryModule, client: RegistryClient) -> Result:
         "changed": False,
         "reachable": True,
         "url": client.address.base,
-        "family": ping.family,
+        "family": ping.family if found.product is None else OTHER,
+        "product": found.product.key if found.product is not None else "unknown",
+        "retention": found.product.pointer if found.product is not None else "",
         "api_version": ping.api_version,
         "auth": client.auth_scheme,
         "delete": found.delete,

@@ -34,6 +34,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.er
     Unsupported,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.paging import Pages
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.products import Product, recognise
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.redirects import Redirects
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.scope import (
     CATALOG,
@@ -49,6 +50,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.media_types import (
     ACCEPT,
     MANIFEST_TYPES,
+    OCI_INDEX,
     OCI_MANIFEST,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import (
@@ -70,6 +72,7 @@ ENABLED = "enabled"
 DISABLED = "disabled"
 READ_ONLY = "read_only"
 PROXY = "proxy"
+UNSUPPORTED = "unsupported"
 UNKNOWN = "unknown"
 
 NATIVE = "native"
@@ -82,6 +85,19 @@ DENIED = "denied"
 PROBE_REPOSITORY = "fleetops-probe/none"
 # No content can be expected to have this digest, so deleting it deletes nothing.
 PROBE_DIGEST = "sha256:" + "0" * 64
+
+# Nor this one, which no manifest has either: what a registry says of a push with it is about the push, not about the thing.
+_ABSENT_CHILD = b"sha256:" + b"0" * 63 + b"1"
+_REFUSED_FOR_ITSELF = frozenset(
+    (
+        "MANIFEST_BLOB_UNKNOWN",
+        "MANIFEST_INVALID",
+        "MANIFEST_UNKNOWN",
+        "BLOB_UNKNOWN",
+        "MANIFEST_UNVERIFIED",
+        "DIGEST_INVALID",
+    )
+)
 
 _MOST_LIST_BYTES = 64 * 1024 * 1024
 _MOST_SHORT_BYTES = 1024 * 1024
@@ -125,14 +141,15 @@ class DeleteAnswer:
 
 @dataclass(frozen=True)
 class Abilities:
-    """What may be done here. DELETE: ENABLED, DISABLED, READ_ONLY, PROXY, UNKNOWN. UNTAG: NATIVE, TOMBSTONE, NONE, UNKNOWN.
-
-    PUSH: ALLOWED, DENIED, READ_ONLY, PROXY, UNKNOWN.
+    """What may be done here. DELETE: ENABLED, DISABLED, READ_ONLY, PROXY, UNSUPPORTED, UNKNOWN. UNTAG: NATIVE, TOMBSTONE, NONE,
+    UNKNOWN. PUSH: ALLOWED, DENIED, READ_ONLY, PROXY, UNKNOWN. PRODUCT: what it was recognised as, None for CNCF Distribution and
+    for whatever is unknown.
     """
 
     delete: str
     untag: str
     push: str
+    product: t.Optional[Product] = None
 
 
 class RegistryClient:
@@ -154,6 +171,7 @@ class RegistryClient:
         self._authentication = Authentication(source, self._transport, self.address)
         self._redirects = Redirects(self.address.origin, self._transport)
         self.warnings: t.List[str] = []
+        self._greetings: t.List[Answer] = []
         host = self.address.origin.host
         if self.address.origin.scheme == "http" and not is_loopback(host) and source.given:
             self.warnings.append("Credentials for %s travel without TLS, and anybody in between can read them." % host)
@@ -182,6 +200,18 @@ class RegistryClient:
     def auth_scheme(self) -> str:
         """'none' (nothing was asked for so far), 'basic', 'bearer' or 'token'."""
         return self._authentication.scheme
+
+    def product(self) -> t.Optional[Product]:
+        """Which product this is, by its public signs; None for CNCF Distribution and wherever there is doubt.
+
+        Asks with GET /v2/ if that was not asked before. Raises ConnectionFailed and its like; a refusal says enough.
+        """
+        if not self._greetings:
+            try:
+                self._request("GET", "/v2/", NOTHING, "Looking for a registry", limit=_MOST_SHORT_BYTES)
+            except (AuthenticationFailed, Forbidden):
+                pass
+        return recognise(self.address.origin.host, self._greetings)
 
     # Reading
 
@@ -329,7 +359,7 @@ class RegistryClient:
         Raises NotFound, DeleteDisabled, ReadOnly. After ConnectionFailed and ServerFailed it is not known what was done: look.
         """
         what = "Deleting %s" % _full_name(repository, reference)
-        scope = repository_scope(repository, PULL, DELETE)
+        scope = repository_scope(repository, PULL, self._deleting_action())
         answer = self._request("DELETE", _manifest_path(repository, reference), scope, what, limit=_MOST_SHORT_BYTES)
         if answer.status in (200, 202, 204):
             return DeleteAnswer(answer.status, answer.errors)
@@ -415,32 +445,40 @@ class RegistryClient:
         return self.probe(repository).delete
 
     def probe(self, repository: str = PROBE_REPOSITORY) -> Abilities:
-        """What may be done, by three requests that cannot change anything: a digest and a tag that nobody has are deleted, and
-        a manifest is pushed whose config does not exist. Raises ConnectionFailed and its like; a refusal is an answer."""
+        """What may be done, by requests that cannot change anything: a digest and a tag that nobody has are deleted, and an index
+        is pushed under a digest that it does not have, with a child that does not exist. A product that is known not to delete
+        is asked nothing. Raises ConnectionFailed and its like; a refusal is an answer."""
+        product = self.product()
+        if product is not None and not product.deletes:
+            return Abilities(UNSUPPORTED, NONE, UNKNOWN, product)
         try:
             self.delete_manifest(repository, PROBE_DIGEST)
             delete = UNKNOWN  # it cannot have been there
         except NotFound:
             delete = ENABLED
         except DeleteDisabled:
-            delete = DISABLED
+            delete = DISABLED if product is None else UNSUPPORTED
         except ReadOnly:
             delete = READ_ONLY
         except (ConnectionFailed, NotARegistry):
             raise
         except RegistryError as error:
             delete = DENIED if isinstance(error, (AuthenticationFailed, Forbidden)) else UNKNOWN
-        push = self._probe_push(repository)
+            if error.status == 400 and error.code == "NAME_UNKNOWN":
+                delete = ENABLED  # so zot says that there is no such repository, after it has checked the rights
+        push = self._probe_push(repository, told_from_proxy=delete == DISABLED)
         if push == PROXY and delete == DISABLED:
             delete = PROXY
         untag = UNKNOWN
-        if delete in (DISABLED, READ_ONLY, PROXY):
+        if delete in (DISABLED, READ_ONLY, PROXY, UNSUPPORTED):
             untag = NONE
         elif delete == ENABLED:
             untag = self._probe_untag(repository)
-            if untag == TOMBSTONE and push != ALLOWED:
+            if untag == TOMBSTONE and product is not None:
+                untag = NONE  # what a tombstone does there is not known
+            elif untag == TOMBSTONE and push != ALLOWED:
                 untag = NONE if push in (DENIED, READ_ONLY, PROXY) else UNKNOWN
-        return Abilities(UNKNOWN if delete == DENIED else delete, untag, push)
+        return Abilities(UNKNOWN if delete == DENIED else delete, untag, push, product)
 
     def _probe_untag(self, repository: str) -> str:
         try:
@@ -451,38 +489,59 @@ class RegistryClient:
             return TOMBSTONE
         except (ConnectionFailed, NotARegistry):
             raise
-        except RegistryError:
-            return UNKNOWN
+        except RegistryError as error:
+            return NATIVE if error.status == 400 and error.code == "NAME_UNKNOWN" else UNKNOWN
         return UNKNOWN
 
-    def _probe_push(self, repository: str) -> str:
+    def _probe_push(self, repository: str, told_from_proxy: bool) -> str:
+        """Whether this user may push, by an index that no registry can take: it has a child that does not exist, and it is pushed
+        under a digest that is not its own. (Some take an image whose config does not exist, as crane's registry does.)
+
+        TOLD_FROM_PROXY: where that is CNCF Distribution with deletes disabled, a second one is pushed whose only fault is its
+        missing config, since a pull-through cache looks at the digest before it says that it takes nothing.
+        """
+        child = b'{"mediaType":"%s","digest":"%s","size":1}' % (OCI_MANIFEST.encode("ascii"), _ABSENT_CHILD)
+        body = b'{"schemaVersion":2,"mediaType":"%s","manifests":[%s]}' % (OCI_INDEX.encode("ascii"), child)
+        push, codes = self._try_push(repository, PROBE_DIGEST, body, OCI_INDEX)
+        if told_from_proxy and "DIGEST_INVALID" in codes:
+            body = (
+                b'{"schemaVersion":2,"mediaType":"%s","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"%s",'
+                b'"size":1},"layers":[]}' % (OCI_MANIFEST.encode("ascii"), PROBE_DIGEST.encode("ascii"))
+            )
+            push, codes = self._try_push(repository, "probe-%s" % uuid.uuid4().hex, body, OCI_MANIFEST)
+        return push
+
+    def _try_push(
+        self, repository: str, reference: str, body: bytes, media_type: str
+    ) -> t.Tuple[str, t.AbstractSet[str]]:
+        """What an impossible push tells of the right to push, and the registry's codes for it."""
         what = "Probing whether %s can be pushed to" % repository
-        body = (
-            b'{"schemaVersion":2,"mediaType":"%s","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"%s",'
-            b'"size":1},"layers":[]}' % (OCI_MANIFEST.encode("ascii"), PROBE_DIGEST.encode("ascii"))
-        )
-        path = _manifest_path(repository, "probe-%s" % uuid.uuid4().hex)
         try:
             answer = self._request(
                 "PUT",
-                path,
+                _manifest_path(repository, reference),
                 repository_scope(repository, PULL, PUSH),
                 what,
-                headers={"Content-Type": OCI_MANIFEST},
+                headers={"Content-Type": media_type},
                 body=body,
                 limit=_MOST_SHORT_BYTES,
             )
         except (AuthenticationFailed, Forbidden):
-            return DENIED
-        codes = {code for code, _message in answer.errors}
-        if codes & {"MANIFEST_BLOB_UNKNOWN", "MANIFEST_INVALID", "BLOB_UNKNOWN", "MANIFEST_UNVERIFIED"}:
-            return ALLOWED
+            return DENIED, frozenset()
+        codes = frozenset(code for code, _message in answer.errors)
+        if codes & _REFUSED_FOR_ITSELF:
+            return ALLOWED, codes
         failure = failure_of(answer, what)
         if isinstance(failure, ReadOnly):
-            return READ_ONLY
+            return READ_ONLY, codes
         if answer.status == 405 and "UNSUPPORTED" in codes:
-            return PROXY
-        return DENIED if isinstance(failure, Forbidden) else UNKNOWN
+            return PROXY, codes
+        return DENIED if isinstance(failure, Forbidden) else UNKNOWN, codes
+
+    def _deleting_action(self) -> str:
+        """The action that deleting needs, as the token server names it."""
+        product = recognise(self.address.origin.host, self._greetings)
+        return PUSH if product is not None and product.push_to_delete else DELETE
 
     # How
 
@@ -511,6 +570,8 @@ class RegistryClient:
             if used:
                 sent["Authorization"] = used
             answer = self._transport.exchange(method, url, sent, limit=limit, body=body, first_bytes=first_bytes)
+            if path == "/v2/":
+                self._greetings.append(answer)
             if answer.status == 401 and tries:
                 tries -= 1
                 better = self._authentication.renewed(answer, scope, used)
@@ -527,6 +588,7 @@ class RegistryClient:
     def _learn(self) -> None:
         """Ask without credentials how to log in, once: a list that is shown to anybody may be shorter than the user's own."""
         answer = self._transport.exchange("GET", self.address.base + "/v2/", {}, limit=_MOST_SHORT_BYTES)
+        self._greetings.append(answer)
         if answer.status == 401:
             self._authentication.renewed(answer, NOTHING, "")
         self._authentication.settle()

@@ -14,9 +14,11 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
 
 REASONS = {
     api.DISABLED: "deletes are switched off: set storage.delete.enabled: true (a boolean, without quotes) in the registry's"
-    " config.yml, or REGISTRY_STORAGE_DELETE_ENABLED=true in its environment, and restart it",
+    " config.yml, or REGISTRY_STORAGE_DELETE_ENABLED=true in its environment, and restart it; if this is another product than CNCF"
+    " Distribution, use the retention that it has of its own",
     api.READ_ONLY: "the registry is in read-only mode (storage.maintenance.readonly): end that, restart it, and run again",
     api.PROXY: "the registry is a pull-through cache and never deletes over the API; its proxy.ttl setting lets content expire",
+    api.UNSUPPORTED: "this product does not delete over the registry API",
     api.UNKNOWN: "whether deletes are allowed could not be found out; check that these credentials may delete in this repository",
 }
 
@@ -34,7 +36,11 @@ def find_abilities(
     if plan.is_noop:
         return Abilities(native_untag=False, may_push=False), None
     found = client.probe(plan.actionable[0].name)
-    abilities = Abilities(native_untag=found.untag == api.NATIVE, may_push=found.push not in CANNOT_PUSH)
+    may_move = found.push not in CANNOT_PUSH and found.untag != api.NONE
+    abilities = Abilities(native_untag=found.untag == api.NATIVE, may_push=may_move)
     if found.delete == api.ENABLED or (found.delete == api.DISABLED and assume_enabled):
         return abilities, None
-    return abilities, Guard("delete_" + found.delete, REASONS[found.delete], passes_with=api.ENABLED)
+    reason = REASONS[found.delete]
+    if found.product is not None:
+        reason = "%s is %s: %s. %s" % (client.address.origin.host, found.product.name, reason, found.product.pointer)
+    return abilities, Guard("delete_" + found.delete, reason, passes_with=api.ENABLED)

@@ -51,6 +51,16 @@ def compile_option(option: str, patterns: t.Optional[t.Sequence[str]]) -> Patter
         raise RegistryError("%s: the pattern %r cannot be used: %s." % (option, error.pattern, error)) from error
 
 
+def names_without_patterns(entries: t.Optional[t.Sequence[str]]) -> t.Optional[t.List[str]]:
+    """ENTRIES, sorted and each once, if all of them are names, so that the catalog need not be asked for; else None.
+
+    Raises ReferenceInvalid for what cannot be a name.
+    """
+    if not entries or any(_NO_NAME & set(entry) for entry in entries):
+        return None
+    return sorted({require_repository(entry) for entry in entries})
+
+
 def select_repositories(client: RegistryClient, entries: t.Optional[t.Sequence[str]]) -> Selection:
     """The repositories that ENTRIES (names and patterns; None: all) mean.
 
@@ -59,9 +69,10 @@ def select_repositories(client: RegistryClient, entries: t.Optional[t.Sequence[s
     """
     selected = compile_option("repositories", entries)
     entries = ["*"] if entries is None else entries
+    only = names_without_patterns(entries)
+    if only is not None:
+        return Selection(tuple(only))
     names = {require_repository(entry) for entry in entries if not _NO_NAME & set(entry)}
-    if names and len(names) == len(set(entries)):
-        return Selection(tuple(sorted(names)))
     catalog = sorted(client.catalog())
     found = tuple(name for name in catalog if selected.matches(name))
     return Selection(found, tuple(sorted(names - set(catalog))), len(catalog))

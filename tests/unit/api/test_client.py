@@ -410,8 +410,10 @@ class TestProbe:
 
     def script(self, delete, tag_delete=None, put=None):
         def answer(request):
+            if request.method == "GET":
+                return Reply(200, b"{}")
             if request.method == "PUT":
-                return put or registry_error(400, "MANIFEST_BLOB_UNKNOWN")
+                return put or registry_error(400, "DIGEST_INVALID")
             return delete if "sha256:" in request.path else (tag_delete or delete)
 
         return answer
@@ -449,6 +451,7 @@ class TestProbe:
             ((registry_error(500, "UNKNOWN"),), ("unknown", "unknown", "allowed")),
             ((Reply(202),), ("unknown", "unknown", "allowed")),
             ((registry_error(400, "UNSUPPORTED"),), ("unknown", "unknown", "allowed")),
+            ((registry_error(400, "NAME_UNKNOWN"),), ("enabled", "native", "allowed")),
         ],
     )
     def test_abilities(self, talk, replies, expected):
@@ -459,8 +462,19 @@ class TestProbe:
         for request in server.requests:
             if request.method == "DELETE":
                 assert request.path.endswith("0" * 64) or "/manifests/probe-" in request.path
-            else:
-                assert json.loads(request.body)["config"]["digest"] == api.PROBE_DIGEST
+            elif request.method == "PUT":
+                assert_cannot_be_taken(request, delete_disabled=expected[0] in ("disabled", "proxy"))
+
+
+def assert_cannot_be_taken(request, delete_disabled):
+    """What is pushed has two faults, each of which is enough; only where deletes are disabled it may have just one."""
+    document = json.loads(request.body)
+    if "manifests" in document:
+        assert document["manifests"][0]["digest"] != api.PROBE_DIGEST
+        assert request.path.endswith("/manifests/" + api.PROBE_DIGEST)
+    else:
+        assert delete_disabled
+        assert document["config"]["digest"] == api.PROBE_DIGEST
 
 
 def test_unsafe_ways_are_warned_of():

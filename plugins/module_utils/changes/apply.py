@@ -24,6 +24,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
     DeletionFailed,
     current_digest,
     delete_digest,
+    delete_tag,
     listed_tags,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import JournalWriter
@@ -246,15 +247,19 @@ class Applier:
     def _delete(self, name: str, digest: str, tags: t.Sequence[PlannedTag], outcome: RepositoryOutcome) -> bool:
         """Delete one manifest with the tags that are still on it. Returns False if it had already been gone."""
         staying = []
+        naming = []
         for tag in tags:
             now = current_digest(self._client, name, tag.name)
+            if now == digest:
+                naming.append(tag.name)
             if now is not None and now != digest:
                 outcome.drifted.append(Drift(name, tag.name, "it names %s now, not %s" % (now, digest)))
             else:
                 staying.append(tag.name)
         existed = delete_digest(self._client, name, digest, staying, self._content(name, digest))
-        if existed:
-            outcome.deleted_tags.extend(staying)
+        if not existed:  # tags that name it all the same are kept apart from manifests there
+            naming = [tag for tag in naming if current_digest(self._client, name, tag) == digest]
+        outcome.deleted_tags.extend(staying if existed else naming)
         if self._journal is not None:
             self._journal.done(name, tags=staying)
         return existed
@@ -278,11 +283,24 @@ class Applier:
             now = current_digest(self._client, plan.name, tag)
             if now is not None and now != digests.get(tag):
                 outcome.drifted.append(Drift(plan.name, tag, "it was pushed again while its old image was deleted"))
+            elif now is not None and self._drop_outliving(plan.name, tag, now):
+                continue
             else:
                 outcome.errors.append("the tag %s is still listed after its deletion; run again to finish" % tag)
             for names in (outcome.deleted_tags, outcome.untagged_tags):
                 if tag in names:
                     names.remove(tag)
+
+    def _drop_outliving(self, name: str, tag: str, digest: str) -> bool:
+        """Delete a TAG that still names DIGEST where the registry does not have DIGEST any more; False where that is not so.
+
+        Distribution drops a manifest's tags with it. crane's registry and Nexus 3.89 keep them. A tag that was pushed again has its
+        manifest, and stays.
+        """
+        if not self._abilities.native_untag or current_digest(self._client, name, digest) is not None:
+            return False
+        delete_tag(self._client, name, tag)
+        return tag not in listed_tags(self._client, name)
 
 
 def _levels(manifests: t.Sequence[PlannedManifest], seen: Repository) -> t.Iterator[t.List[PlannedManifest]]:

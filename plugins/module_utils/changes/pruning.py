@@ -32,6 +32,9 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import AUTO, Abilities
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.look import Looked, Needs, look
+from ansible_collections.fleetops.container_registry.plugins.module_utils.images.selection import (
+    names_without_patterns,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.unfinished import (
     Unfinished,
     with_unfinished,
@@ -130,11 +133,14 @@ def _look(
     progress: t.Optional[Progress],
 ) -> Looked:
     needs = request.policies.needs
+    names = names_without_patterns(request.repositories)
     looked = look(
         client,
-        request.repositories,
+        None if names is not None else request.repositories,
         Needs(manifests=True, configs=needs.configs, untagged=needs.untagged),
         now=now,
+        repositories=names,
+        must_exist=False,
         scan=request.scan,
         progress=progress,
     )

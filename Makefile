@@ -8,6 +8,7 @@
 # make plays   the role on every kind of deployment and over several machines: whole playbooks, too long for make test
 # make faults  break everything in the middle of its work, many times
 # make audit   look for known weaknesses in the packages that this uses, where an advisory service can be reached
+# make bench   list and prune beside other tools, scan, plan, prune offline; results in $(BUILD)/bench (about twenty minutes)
 # make sync    copy the checkout to $(COLLECTION), where ansible's tools want it
 # make clean   remove $(BUILD)
 
@@ -27,7 +28,7 @@ SANITY_HOME := $(abspath $(BUILD))/sanity-home
 PYTEST := cd $(COLLECTION) && $(VENV_BIN)/python -m pytest -q
 WORKERS ?= 2
 
-.PHONY: test lint sanity unit integration plays faults demo venv audit sync clean
+.PHONY: test lint sanity unit integration plays faults demo bench venv audit sync clean
 
 test:
 	@# Neither of these two uses more than one core.
@@ -71,6 +72,15 @@ faults: venv sync
 
 demo: venv sync
 	@cd $(COLLECTION) && $(VENV_BIN)/python -m tests.rig.demo
+
+BENCH_PEERS ?=
+BENCH_STORAGE ?=
+BENCH = PYTHONPATH="$(abspath $(BUILD))/collections" "$(VENV_BIN)/python" -m ansible_collections.fleetops.container_registry.benchmarks
+
+bench: venv sync
+	@$(BENCH).peers --folder "$(abspath $(BUILD))/bench" $(BENCH_PEERS)
+	@$(BENCH).storage --folder "$(abspath $(BUILD))/bench" $(BENCH_STORAGE)
+	@$(BENCH).report --folder "$(abspath $(BUILD))/bench"
 
 venv:
 	@test -n "$(PYTHON)"

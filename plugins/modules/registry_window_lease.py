@@ -23,7 +23,7 @@ description:
     one of these fails, none that comes after it is done, and it tries again for a day, at growing intervals.
   - What it has done is kept beside the lease, and returned by O(state=released) of the next run.
   - This is a part of the role P(fleetops.container_registry.registry#role). The module runs on the registry's host with Python's
-    standard library alone, and needs Linux.
+    standard library alone, and needs Linux. Only O(orders.cache) needs a library.
 extends_documentation_fragment:
   - fleetops.container_registry.attributes
 attributes:
@@ -78,7 +78,7 @@ options:
     description:
       - Seconds to wait for O(job_file). It is cut to a third of the lease.
     type: float
-    default: 10.0
+    default: 60.0
   patience:
     description:
       - Seconds that O(state=released) waits for a watchdog that is giving the registry back.
@@ -143,6 +143,58 @@ options:
         type: list
         elements: str
         default: []
+      cache:
+        description:
+          - The registry's cache in Redis, with the options of M(fleetops.container_registry.registry_cache_clear). The watchdog clears it
+            before the registry serves again, since it survives a restart and vouches for blobs that were collected.
+          - It needs the Python library C(redis) on the registry's host.
+        type: dict
+        suboptions:
+          host:
+            description:
+              - The host.
+            type: str
+            required: true
+          port:
+            description:
+              - The port.
+            type: int
+            default: 6379
+          database:
+            description:
+              - The number of the database.
+            type: int
+            default: 0
+          username:
+            description:
+              - The user to log in as.
+            type: str
+          password:
+            description:
+              - The password.
+            type: str
+          tls:
+            description:
+              - Whether to speak TLS.
+            type: bool
+            default: false
+          ca_path:
+            description:
+              - Certificates of authorities (PEM) to be trusted.
+            type: path
+          client_cert:
+            description:
+              - A certificate (PEM) to show.
+            type: path
+          client_key:
+            description:
+              - The key of that certificate.
+            type: path
+          validate_certs:
+            description:
+              - Whether the server's certificate must be valid.
+            type: bool
+            default: true
 notes:
   - A host that ends what a user has left running when that user logs out (C(KillUserProcesses=yes) of systemd's C(logind)) ends a
     watchdog of that user, too. Work as root there, who is exempt by default.
@@ -220,6 +272,11 @@ ended_processes:
   type: list
   elements: int
   sample: []
+seconds_held:
+  description: Seconds since the lease was taken, V(null) if there was none or the host was restarted since.
+  returned: with O(state=released)
+  type: float
+  sample: 14.2
 watchdog_report:
   description: What a watchdog has done, V(null) if it had nothing to do.
   returned: with O(state=released)
@@ -263,11 +320,14 @@ import base64
 import binascii
 import typing as t
 
+from ansible.module_utils.basic import missing_required_lib
+from ansible_collections.fleetops.container_registry.plugins.module_utils.cache import server
 from ansible_collections.fleetops.container_registry.plugins.module_utils.module import (
     ModuleFailure,
     Result,
     StoreModule,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.errors import StorageError
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.give_back import Orders
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.window import (
     hold,
@@ -296,7 +356,25 @@ def orders_of(given: t.Mapping[str, t.Any]) -> Orders:
         orders[name] = [[str(word) for word in argv] for argv in orders.get(name, [])]
     for name in ("config", "config_in_window"):
         orders[name] = content_of(name, orders.get(name))
+    orders["clear_cache"] = cache_clearing(orders.pop("cache", None))
     return Orders(run_id=given["run_id"], watched=given["orders"] is not None, **orders)
+
+
+def cache_clearing(cache: t.Optional[t.Dict[str, t.Any]]) -> t.Optional[t.Callable[[], None]]:
+    """What clears CACHE. Raises ModuleFailure where this host cannot."""
+    if cache is None:
+        return None
+    if server.REDIS_IMPORT_ERROR is not None:
+        raise ModuleFailure("a watchdog would have to clear the cache in Redis. %s" % missing_required_lib("redis"))
+    address = server.CacheAddress(**cache)
+
+    def clear() -> None:
+        try:
+            server.clear(address, remove=True)
+        except server.CacheError as error:
+            raise StorageError(str(error)) from error
+
+    return clear
 
 
 def content_of(name: str, text: t.Optional[str]) -> t.Optional[bytes]:
@@ -321,7 +399,7 @@ def main() -> None:
             "duration": {"type": "float", "default": 300.0},
             "limit": {"type": "float", "default": 14400.0},
             "job_file": {"type": "path"},
-            "wait": {"type": "float", "default": 10.0},
+            "wait": {"type": "float", "default": 60.0},
             "patience": {"type": "float", "default": 600.0},
             "orders": {
                 "type": "dict",
@@ -335,6 +413,21 @@ def main() -> None:
                     "config_path": {"type": "path"},
                     "config_fetch": words,
                     "config_put": words,
+                    "cache": {
+                        "type": "dict",
+                        "options": {
+                            "host": {"type": "str", "required": True},
+                            "port": {"type": "int", "default": 6379},
+                            "database": {"type": "int", "default": 0},
+                            "username": {"type": "str"},
+                            "password": {"type": "str", "no_log": True},
+                            "tls": {"type": "bool", "default": False},
+                            "ca_path": {"type": "path"},
+                            "client_cert": {"type": "path"},
+                            "client_key": {"type": "path"},
+                            "validate_certs": {"type": "bool", "default": True},
+                        },
+                    },
                 },
             },
         },

@@ -168,7 +168,16 @@ class Contained:
     """One registry in a container, its configuration in the container's own layer or mounted from this host."""
 
     def __init__(
-        self, engine: Engine, name: str, version: str, home: Path, *, mounted: bool, env: dict[str, str]
+        self,
+        engine: Engine,
+        name: str,
+        version: str,
+        home: Path,
+        *,
+        mounted: bool,
+        env: dict[str, str],
+        image: str = "",
+        volumes: tuple[str, ...] = (),
     ) -> None:
         self.engine = engine
         self.name = name
@@ -183,10 +192,11 @@ class Contained:
         self.config.chmod(0o640)
         words = ["create", "--name", name, "--network", "host", "--ulimit", "nofile=1024:1024"]
         words += [f"--env={key}={value}" for key, value in env.items()]
-        words += ["--volume", f"{self.data}:/var/lib/registry"]
+        for volume in (f"{self.data}:/var/lib/registry", *volumes):
+            words += ["--volume", volume]
         if mounted:
             words += ["--volume", f"{self.config}:{CONFIG_INSIDE}:ro"]
-        engine.docker(*words, engine.image(version))
+        engine.docker(*words, image or engine.image(version))
         if not mounted:
             engine.docker("cp", str(self.config), f"{name}:{CONFIG_INSIDE}")
         engine.docker("start", name)
@@ -218,6 +228,7 @@ class Contained:
             "registry_container": self.name,
             "registry_state_dir": str(self.state),
             "registry_blob_grace": "0s",
+            "registry_window_quiet": 0,
             "registry_ready_timeout": 20,
         }
 

@@ -49,7 +49,8 @@ class Orders:
     RESTART_ENDS_COLLECTOR: whether GIVE_BACK ends it before the registry serves again. GIVE_BACK: commands that restart or start
     the registry; they are all run, and the last one must succeed. Commands have this process's environment.
     CONFIG: as it must be again, None if the window does not change it. CONFIG_IN_WINDOW: as the window has it. CONFIG_PATH: the file on
-    this host, or else CONFIG_FETCH and CONFIG_PUT, see ConfigElsewhere. WATCHED: whether there is to be a watchdog at all.
+    this host, or else CONFIG_FETCH and CONFIG_PUT, see ConfigElsewhere. CLEAR_CACHE: takes out of a cache what
+    it knows of blobs that are gone, or raises StorageError. WATCHED: whether there is to be a watchdog at all.
     """
 
     run_id: str
@@ -62,6 +63,7 @@ class Orders:
     config_path: t.Optional[str] = None
     config_fetch: t.Sequence[str] = ()
     config_put: t.Sequence[str] = ()
+    clear_cache: t.Optional[t.Callable[[], None]] = None
     watched: bool = True
 
 
@@ -129,6 +131,9 @@ def give_back(orders: Orders, scratch: str) -> t.Dict[str, t.Any]:
             "the collector could not be ended, so nobody may write to the registry yet. Its processes: %s"
             % (", ".join(str(pid) for pid in works_in_window(orders.run_id)) or "not to be seen from this host")
         )
+    if orders.clear_cache:
+        # A cache outside of the registry survives its restart, and vouches for blobs that were collected.
+        orders.clear_cache()
     done = {"collector_ended": True, "config": "as it was"}
     if orders.config is not None:
         found = _read(orders, scratch)

@@ -44,6 +44,7 @@ class Lease:
             "run_id": run_id,
             "boot_id": boot_id(),
             "duration": duration,
+            "begun": now,
             "limit": now + limit,
             "opened": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
@@ -54,6 +55,12 @@ class Lease:
         terms = self._terms_of_holder(run_id)
         now = time.monotonic()
         ends = min(now + terms["duration"], terms["limit"])
+        if ends <= now:
+            raise LeaseLost(
+                "the lease on the maintenance window (%s) cannot be renewed any more: the window has been open for as long as it may be"
+                % self.path,
+                held=False,
+            )
         # In place and as long as before: it must work on a full disk.
         with contextlib.suppress(FileNotFoundError), open(self._file(_ENDS), "r+b", buffering=0) as stream:
             stream.write(b"%020.3f" % ends)

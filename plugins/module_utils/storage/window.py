@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 import typing as t
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.errors import LeaseLost, StorageError
@@ -86,9 +87,13 @@ def release(path: str, patience: float, check_mode: bool) -> Result:
     """End the lease in the folder PATH and its watchdog, and return what that watchdog has done, if anything."""
     lease = Lease(path)
     exists = lease.exists()
+    terms = lease.terms()
     if exists and not check_mode:
         lease.take_over(patience)
-    result = {"changed": exists, "held": False, "watchdog_report": lease.report()}
+    seconds = None
+    if terms.get("boot_id") == boot_id():
+        seconds = round(time.monotonic() - terms["begun"], 3)
+    result = {"changed": exists, "held": False, "watchdog_report": lease.report(), "seconds_held": seconds}
     if exists and not check_mode:
         lease.remove()
         if os.path.exists(path):

@@ -107,6 +107,9 @@ def test_only_its_holder_renews_it_and_not_beyond_its_limit(tmp_path):
         lease.renew("two")
     lease.begin("one", 20.0, 5.0)
     assert lease.renew("one") <= 5.0
+    lease.begin("one", 20.0, 0.0)
+    with pytest.raises(LeaseLost, match="cannot be renewed"):
+        lease.renew("one")
 
 
 def test_a_lease_that_is_renewed_in_time_is_not_taken(tmp_path):
@@ -136,6 +139,7 @@ def test_a_released_lease_leaves_neither_watchdog_nor_anything_else(place):
     assert held["boot_id"] == boot_id()
     released = window.release(place.lease.path, 60.0, False)
     assert released["watchdog_report"] is None
+    assert 0.0 < released["seconds_held"] < 300.0
     assert not lives(pid, started)
     assert not place.lease.exists()
     assert place.done == []
@@ -158,6 +162,31 @@ def test_when_it_runs_out_the_collector_ends_first_then_config_then_restart(plac
     assert report["config"] == "written back"
     assert place.done == ["works", "as", "it", "was"]
     assert place.config.read_bytes() == b"as it was\n"
+
+
+def test_no_registry_is_started_while_its_cache_cannot_be_cleared(place):
+    cleared = place.home / "cleared"
+
+    def clear() -> None:
+        with open(cleared, "a", encoding="utf-8") as log:
+            log.write("x")
+        if cleared.stat().st_size < 3:
+            raise StorageError("no Redis here")
+
+    place.open(place.orders(clear_cache=clear))
+    run_out(place.lease)
+    until(lambda: (place.lease.report() or {}).get("gave_back"), "it did not succeed")
+    assert cleared.read_text(encoding="utf-8") == "xxx"
+    assert place.report()["attempts"] == 3
+    assert place.done == ["works"]
+
+
+def test_a_lease_that_nobody_renews_runs_out_by_itself(place):
+    orders = place.orders(config=None)
+    window.hold(place.lease.path, orders, 0.5, 600.0, False)
+    assert place.report()["gave_back"]
+    with pytest.raises(LeaseLost):
+        window.renew(place.lease.path, orders.run_id, None, 0.0, False)
 
 
 def test_it_tries_again_until_the_restart_succeeds_and_keeps_config_and_owner(place):

@@ -201,9 +201,23 @@ class StoreModule:
 
 def refuse_masked(module: AnsibleModule) -> None:
     """Fail if an option, secrets excepted, has what Ansible masked in an earlier result: as a pattern it would match anything."""
-    options = {
-        name: value for name, value in module.params.items() if not module.argument_spec.get(name, {}).get("no_log")
-    }
+    options = _without_secrets(module.params, module.argument_spec)
     place = masking.masked_place(options)
     if place:
         module.fail_json(msg="%s holds a masked name. %s." % (place, masking.REMEDY), changed=False)
+
+
+def _without_secrets(options: t.Mapping[str, t.Any], spec: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    """OPTIONS without those that SPEC has as no_log: a secret may look as it likes."""
+    kept = {}
+    for name, value in options.items():
+        own = spec.get(name, {})
+        if own.get("no_log"):
+            continue
+        inner = own.get("options")
+        if inner and isinstance(value, dict):
+            value = _without_secrets(value, inner)
+        elif inner and isinstance(value, list):
+            value = [_without_secrets(item, inner) for item in value if isinstance(item, dict)]
+        kept[name] = value
+    return kept

@@ -6,6 +6,11 @@
 
 from __future__ import annotations
 
+import importlib
+import json
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
 from ansible_collections.fleetops.container_registry.tests.rig import modules, store
 from ansible_collections.fleetops.container_registry.tests.unit.api.faulty_server import FaultyServer, Reply
 
@@ -13,6 +18,9 @@ MASKED = "********/app"
 POLICY = {"name": "all", "keep_newest": 1}
 PRUNE = {"policies": [POLICY], "backup_dir": "/nowhere"}
 COLLECT = {"argv": ["registry"], "config_path": "/nowhere"}
+NO_URL = {
+    path.stem for path in modules.ROOT.glob("plugins/modules/*.py") if "StoreModule" in path.read_text(encoding="utf-8")
+}
 # Each module with an option that has a masked name, and where in the options that is.
 GIVEN = [
     ("registry_info", {"repository": MASKED}, "repository"),
@@ -30,24 +38,42 @@ GIVEN = [
     ("registry_manifest_restore", {"backup_file": "/nowhere", "tags": ["********"]}, "tags[0]"),
     ("registry_storage_info", {"storage_root": "/nowhere/********"}, "storage_root"),
     ("registry_garbage_collect", {**COLLECT, "argv": ["docker", "exec", "********"]}, "argv[2]"),
+    ("registry_storage_wait", {"storage_root": "/nowhere/********"}, "storage_root"),
+    ("registry_cache_clear", {"host": "********.example.com"}, "host"),
+    ("registry_window_lease", {"path": "/nowhere/********", "state": "released"}, "path"),
     ("registry_storage_prune", {"storage_root": "/nowhere", "plan_file": "/nowhere/********"}, "plan_file"),
 ]
 
 
-def test_no_module_takes_one():
-    assert {name for name, _options, _place in GIVEN} == {
-        path.stem for path in modules.ROOT.glob("plugins/modules/*.py")
-    }
+def run_here(name, options, capsys):
+    """Run a module within this process: many of them, and none comes as far as to do anything."""
+    module = importlib.import_module(f"{modules.MODULES}.{name}")
+    with patch_module_args(options), pytest.raises(SystemExit):
+        module.main()
+    return json.loads(capsys.readouterr().out)
+
+
+def test_no_module_takes_one(capsys):
+    every = {path.stem for path in modules.ROOT.glob("plugins/modules/*.py")}
+    assert every - {name for name, _options, _place in GIVEN} == set(), "give each module a line in GIVEN"
     with FaultyServer(lambda _request: Reply(500)) as server:
-        store_modules = ("registry_storage_info", "registry_garbage_collect", "registry_storage_prune")
         for name, options, place in GIVEN:
-            url = {} if name in store_modules else {"url": server.url}
-            refused = modules.run_module(name, {**url, **options})
-            assert refused.failed, (name, options)
-            assert f"{place} holds a masked name" in refused.msg, (name, refused.msg)
-            assert "auth_file" in refused.msg
+            url = {} if name in NO_URL else {"url": server.url}
+            refused = run_here(name, {**url, **options}, capsys)
+            assert refused["failed"] is True, (name, options)
+            assert f"{place} holds a masked name" in refused["msg"], name
+            assert "auth_file" in refused["msg"]
             assert refused["changed"] is False
         assert server.requests == []
+
+
+def test_a_secret_may_look_as_it_likes(tmp_path):
+    """A registry's configuration has secrets, and comments that may be a line of stars."""
+    orders = {"config": "# ********\nversion: 0.1\n", "config_path": str(tmp_path / "config.yml")}
+    options = {"path": str(tmp_path / "lease"), "state": "released", "orders": orders}
+    assert "masked name" not in modules.run_module("registry_window_lease", options).output
+    options = {"url": "http://127.0.0.1:1", "token": "********", "retries": 0}
+    assert "cannot be reached" in modules.run_module("registry_catalog_info", options).msg
 
 
 def test_a_password_in_a_name_is_told_and_neither_name_nor_files_of_such_names_delete(registry, pusher, tmp_path):

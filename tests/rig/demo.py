@@ -107,6 +107,7 @@ def inventory(registry: RegistryProcess, home: Path, commands: dict[str, str]) -
         "registry_state_dir": str(home / "state"),
         # Nobody pushes to the demo, so nothing that looks like garbage can be a push under way.
         "registry_blob_grace": "0s",
+        "registry_window_quiet": 0,
         "registry_policies": POLICIES,
         "registry_max_delete_percent": 90,
     }

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import traceback
 import typing as t
 
@@ -183,8 +184,13 @@ class StoreModule:
         self._module.warn(text)
 
     def run(self, job: t.Callable[[StoreModule], Result]) -> None:
-        """Carry out JOB and leave: its result, or one clear failure."""
+        """Carry out JOB and leave: its result, or one clear failure.
+
+        The option secret_environment, where a module has it, goes into this process's environment, and jobs do not see it.
+        """
         refuse_masked(self._module)
+        secrets = self.params.pop("secret_environment", None) or {}
+        os.environ.update({name: str(value) for name, value in secrets.items()})
         try:
             result = job(self)
         except ModuleFailure as failure:

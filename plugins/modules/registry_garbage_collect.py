@@ -109,6 +109,12 @@ options:
         message says if it could not be made sure that a collector inside a container or a pod has ended.
       - By default there is no limit. A collection of a large store on an object storage can take hours.
     type: float
+  secret_environment:
+    description:
+      - Variables that are added to the environment of this task, and so of everything that it starts, without being shown. What stands in
+        the keyword C(environment) of a task is part of a command line, where every user of the host can read it, and is shown
+        with C(-vvv).
+    type: dict
   run_id:
     description:
       - The value of C(FLEETOPS_REGISTRY_COLLECTION) in the collector's environment, by which another process can find it.
@@ -319,6 +325,7 @@ def main() -> None:
             "max_percent": {"type": "float"},
             "allow_empty": {"type": "bool", "default": False},
             "timeout": {"type": "float"},
+            "secret_environment": {"type": "dict", "no_log": True},
             "run_id": {"type": "str"},
             "lease": {"type": "path"},
         },

@@ -84,6 +84,12 @@ options:
       - Seconds that O(state=released) waits for a watchdog that is giving the registry back.
     type: float
     default: 600.0
+  secret_environment:
+    description:
+      - Variables that are added to the environment of this task, and so of everything that it starts, without being shown. What stands in
+        the keyword C(environment) of a task is part of a command line, where every user of the host can read it, and is shown
+        with C(-vvv).
+    type: dict
   orders:
     description:
       - What the watchdog has to do. Its commands run without a shell and with the environment of this task.
@@ -352,12 +358,25 @@ def job(module: StoreModule) -> Result:
 def orders_of(given: t.Mapping[str, t.Any]) -> Orders:
     """The options as the watchdog takes them."""
     orders = dict(given["orders"] or {})
-    for name in ("give_back", "end_collector"):
-        orders[name] = [[str(word) for word in argv] for argv in orders.get(name, [])]
+    orders["end_collector"] = commands_of(orders.get("end_collector"))
+    orders["clear_cache"] = cache_clearing(orders.pop("cache", None))
+    orders["instances"] = [
+        Orders(run_id=given["run_id"], **serving(dict(one))) for one in orders.get("instances") or []
+    ]
+    return Orders(run_id=given["run_id"], watched=given["orders"] is not None, **serving(orders))
+
+
+def serving(orders: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
+    """ORDERS with commands and contents as the watchdog takes them."""
+    orders["give_back"] = commands_of(orders.get("give_back"))
     for name in ("config", "config_in_window"):
         orders[name] = content_of(name, orders.get(name))
-    orders["clear_cache"] = cache_clearing(orders.pop("cache", None))
-    return Orders(run_id=given["run_id"], watched=given["orders"] is not None, **orders)
+    return orders
+
+
+def commands_of(given: t.Optional[t.List[t.List[t.Any]]]) -> t.List[t.List[str]]:
+    """Commands whose words are text, whatever YAML made of them."""
+    return [[str(word) for word in argv] for argv in given or []]
 
 
 def cache_clearing(cache: t.Optional[t.Dict[str, t.Any]]) -> t.Optional[t.Callable[[], None]]:
@@ -391,6 +410,14 @@ def main() -> None:
     """Run as a module."""
     words: t.Dict[str, t.Any] = {"type": "list", "elements": "str", "default": []}
     commands: t.Dict[str, t.Any] = {"type": "list", "elements": "list", "default": []}
+    one_registry: t.Dict[str, t.Any] = {
+        "give_back": commands,
+        "config": {"type": "str", "no_log": True},
+        "config_in_window": {"type": "str", "no_log": True},
+        "config_path": {"type": "path"},
+        "config_fetch": words,
+        "config_put": words,
+    }
     module = StoreModule(
         {
             "path": {"type": "path", "required": True},
@@ -401,18 +428,15 @@ def main() -> None:
             "job_file": {"type": "path"},
             "wait": {"type": "float", "default": 60.0},
             "patience": {"type": "float", "default": 600.0},
+            "secret_environment": {"type": "dict", "no_log": True},
             "orders": {
                 "type": "dict",
                 "options": {
+                    **one_registry,
                     "collector_argv": words,
                     "end_collector": commands,
                     "restart_ends_collector": {"type": "bool", "default": False},
-                    "give_back": commands,
-                    "config": {"type": "str", "no_log": True},
-                    "config_in_window": {"type": "str", "no_log": True},
-                    "config_path": {"type": "path"},
-                    "config_fetch": words,
-                    "config_put": words,
+                    "instances": {"type": "list", "elements": "dict", "default": [], "options": one_registry},
                     "cache": {
                         "type": "dict",
                         "options": {

@@ -139,6 +139,8 @@ class Authentication:
             if isinstance(self._way, Anonymous):
                 self._way = self._chosen(challenges)
         named = next((one for one in challenges if one.scheme == self._way.name), None)
+        if isinstance(self._way, Bearer) and named is None and any(one.scheme == "basic" for one in challenges):
+            return Basic(self._source).renew(scope, used, None)  # Harbor gives tokens, but none for its catalog
         return self._way.renew(scope, used, named)
 
     def _chosen(self, challenges: t.Sequence[Challenge]) -> Way:

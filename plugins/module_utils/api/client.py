@@ -25,6 +25,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.er
     ConnectionFailed,
     DeleteDisabled,
     Forbidden,
+    InsufficientScope,
     NotARegistry,
     NotFound,
     ReadOnly,
@@ -241,7 +242,10 @@ class RegistryClient:
         pages = Pages(self.address, what)
         query: t.Optional[str] = "n=%d" % _CATALOG_PAGE
         while query is not None:
-            answer = self._request("GET", "/v2/_catalog?" + query, CATALOG, what, limit=_MOST_LIST_BYTES)
+            try:
+                answer = self._request("GET", "/v2/_catalog?" + query, CATALOG, what, limit=_MOST_LIST_BYTES)
+            except InsufficientScope as error:
+                raise _without_catalog(error) from error
             if answer.status == 400 and answer.code == "PAGINATION_NUMBER_INVALID" and query == "n=%d" % _CATALOG_PAGE:
                 query = "n=100"  # an administrator has lowered catalog.maxentries; 100 is the server's own page
                 continue
@@ -540,6 +544,8 @@ class RegistryClient:
 
     def _deleting_action(self) -> str:
         """The action that deleting needs, as the token server names it."""
+        if self._authentication.undecided:
+            self._learn()
         product = recognise(self.address.origin.host, self._greetings)
         return PUSH if product is not None and product.push_to_delete else DELETE
 
@@ -688,11 +694,16 @@ def _names(answer: Answer, key: str, what: str) -> t.List[str]:
 
 def _catalog_failure(answer: Answer, what: str) -> RegistryError:
     failure = failure_of(answer, what)
-    if isinstance(failure, (Forbidden, Unsupported, NotARegistry)):
-        return type(failure)(
-            failure.message
-            + " Not every registry lets everybody list all repositories: name them in the option repositories.",
-            *answer.where,
-            failure.code,
-        )
-    return failure
+    return _without_catalog(failure) if isinstance(failure, (Forbidden, Unsupported, NotARegistry)) else failure
+
+
+def _without_catalog(failure: RegistryError) -> RegistryError:
+    """FAILURE with the way around it."""
+    return type(failure)(
+        failure.message
+        + " Not every registry lets everybody list all repositories: name them in the option repositories.",
+        failure.method,
+        failure.url,
+        failure.status,
+        failure.code,
+    )

@@ -118,6 +118,18 @@ def token_server() -> Path:
     return go_install("github.com/docker/distribution/contrib/token-server@v2.8.3+incompatible")
 
 
+@functools.cache
+def crane() -> Path:
+    """crane of go-containerregistry, which is also a registry (``crane registry serve``)."""
+    return go_install("github.com/google/go-containerregistry/cmd/crane@v0.22.1")
+
+
+@functools.cache
+def olareg() -> Path:
+    """olareg, the OCI registry of the regclient project. Its module's list of versions is not always served, so no go install."""
+    return go_build("github.com/olareg/olareg", "v0.1.2", "./cmd/olareg", "olareg")
+
+
 def _download_package(name: str, folder: Path) -> Path:
     """Download a Debian package; with package lists of our own when the system has none."""
     download = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", name]

@@ -273,7 +273,7 @@ blocked_by:
   elements: dict
   contains:
     name:
-      description: The limit's name, or C(delete_disabled), C(delete_read_only), C(delete_proxy), C(delete_unknown).
+      description: The limit's name, or C(delete_disabled), C(delete_read_only), C(delete_proxy), C(delete_unsupported), C(delete_unknown).
       type: str
     repository:
       description: The repository that it holds, empty for the whole run.

@@ -6,9 +6,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.answer import Answer
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.products import PRODUCTS, recognise
+
+DOCUMENTED = (Path(__file__).resolve().parents[3] / "docs" / "registries.md").read_text(encoding="utf-8")
 
 
 def greeting(status=200, **headers):
@@ -63,4 +67,5 @@ def test_every_product_has_a_page_of_its_own():
     assert len({product.page for product in PRODUCTS.values()}) == len(PRODUCTS)
     for product in PRODUCTS.values():
         assert product.page in product.pointer
+        assert product.page in DOCUMENTED
         assert product.name in product.pointer

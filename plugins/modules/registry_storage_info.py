@@ -68,9 +68,15 @@ options:
       - Whether to read every byte of every blob and compare it with its digest. On a large store this takes long.
     type: bool
     default: false
+  progress_file:
+    description:
+      - A file that tells how far O(verify_digests) is, for whoever follows it with C(watch cat). It holds one line of JSON with C(blobs),
+        C(of_blobs), C(bytes) and C(of_bytes), which is written anew once a second.
+    type: path
   workers:
     description:
-      - Blobs that O(verify_digests) reads at the same time.
+      - Blobs that O(verify_digests) reads at the same time, and processes that read repositories, of which there are never more than
+        processors.
     type: int
     default: 4
   findings_limit:
@@ -421,6 +427,7 @@ def main() -> None:
             "blob_grace": {"type": "float", "default": 0.0},
             "stale_uploads_after": {"type": "float", "default": 604800.0},
             "verify_digests": {"type": "bool", "default": False},
+            "progress_file": {"type": "path"},
             "workers": {"type": "int", "default": 4},
             "findings_limit": {"type": "int", "default": 50},
         }

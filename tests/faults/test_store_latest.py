@@ -18,6 +18,8 @@ from ansible_collections.fleetops.container_registry.tests.rig.role_support impo
 TIMES = 100
 POLICIES = [{"name": "pushed over", "untagged": True, "delete": "all"}]
 HOSTS = [f"{driver}-{version}" for driver in ("filesystem", "s3") for version in VERSIONS]
+# A second run of all four would tell no more.
+AGAIN = ("filesystem-2.8", "s3-3.1")
 
 
 class Latest:
@@ -43,11 +45,11 @@ class Latest:
         self.before = {host: self.sizes(host) for host in HOSTS}
         self.site = Site(home / "site", inventory)
         self.plays = []
-        for _again in range(2):
-            play = self.site.role("main", registry_policies=POLICIES)
+        for options in ([], ["--limit", ",".join(AGAIN)]):
+            play = self.site.role("main", *options, registry_policies=POLICIES)
             assert play.status == 0, play.output[-6000:]
             self.plays.append(play)
-            if not _again:
+            if not options:
                 self.results = {host: play.result(host, "garbage_collect") for host in HOSTS}
         self.after = {host: self.sizes(host) for host in HOSTS}
 
@@ -74,7 +76,7 @@ def test_the_space_of_all_but_the_last_comes_back(latest, host):
     assert latest.digests[host].partition(":")[2] in latest.after[host]
 
 
-@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("host", AGAIN)
 def test_the_second_run_changes_nothing(latest, host):
     assert latest.plays[1].recap(host)["changed"] == 0
     assert (latest.registries[host].home / "restarts").read_text(encoding="utf-8").count("restart") == 3

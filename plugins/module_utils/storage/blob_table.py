@@ -74,6 +74,10 @@ class BlobTable:
             number = self._add(key, status.st_size, status.st_mtime)
         return number
 
+    def number(self, digest: str) -> int:
+        """The number of the blob DIGEST, which the table holds. Raises KeyError."""
+        return self._numbers[_key(digest)]
+
     def use(self, number: int, repository: int) -> None:
         """Note that REPOSITORY (a number) needs the blob NUMBER."""
         user = self._users[number]

@@ -196,7 +196,7 @@ class Findings:
     """
 
     def __init__(self, limit: int = 50) -> None:
-        self._limit = limit
+        self.limit = limit
         self._kept: t.Dict[str, t.List[Finding]] = {}
         self.counts: t.Dict[str, int] = {}
         self.stops: t.Dict[str, int] = dict.fromkeys(FAMILIES, 0)
@@ -208,8 +208,18 @@ class Findings:
         code = finding.kind.code
         self.counts[code] = self.counts.get(code, 0) + 1
         kept = self._kept.setdefault(code, [])
-        if len(kept) < self._limit:
+        if len(kept) < self.limit:
             kept.append(finding)
+
+    def take(self, others: Findings) -> None:
+        """Add what OTHERS have, which came after."""
+        for family, number in others.stops.items():
+            self.stops[family] += number
+        for code, number in others.counts.items():
+            self.counts[code] = self.counts.get(code, 0) + number
+        for code, found in others._kept.items():
+            kept = self._kept.setdefault(code, [])
+            kept.extend(found[: max(0, self.limit - len(kept))])
 
     @property
     def kept(self) -> t.List[Finding]:

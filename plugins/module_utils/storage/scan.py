@@ -19,11 +19,15 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
     FAMILIES,
     Findings,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.parallel_scan import (
+    read_repositories,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.repository_scan import (
     RepositoryContents,
     RepositoryScan,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.repository_walk import (
+    FoundRepository,
     RepositoryWalk,
 )
 
@@ -54,11 +58,12 @@ class RepositoryBytes:
 class StoreScan:
     """A scan that is read with `repositories`, to the end, and then asked for the rest.
 
-    TREE: see `layout.tree_of`. Findings are kept up to FINDINGS_LIMIT of each kind.
+    TREE: see `layout.tree_of`. Findings are kept up to FINDINGS_LIMIT of each kind. WORKERS: processes that read repositories.
     """
 
     tree: str
     findings_limit: int = 50
+    workers: int = 1
     findings: Findings = field(init=False)
     table: BlobTable = field(init=False)
 
@@ -73,10 +78,8 @@ class StoreScan:
         # Blobs first: of a store that is written to, a repository never names a blob that came before the table.
         self.table.scan(self.findings)
         walk = RepositoryWalk(self.tree, self.findings)
-        reader = RepositoryScan(self.tree, self.table, self.findings)
-        for found in walk:
-            contents = reader.read(found)
-            self._blobs[found.name] = contents.blobs
+        for contents in self._read(walk):
+            self._blobs[contents.name] = contents.blobs
             for family, place in contents.aborts.items():
                 self._aborts.setdefault(family, place)
             yield contents
@@ -85,6 +88,20 @@ class StoreScan:
         for family in FAMILIES:
             if self.table.aborts:
                 self._aborts.setdefault(family, self.table.aborts)
+
+    def _read(self, walk: RepositoryWalk) -> t.Iterator[RepositoryContents]:
+        found: t.Iterable[FoundRepository] = walk
+        if self.workers > 1:
+            # A few hundred bytes for each repository, whatever is in it.
+            known = list(walk)
+            workers = min(self.workers, len(known))
+            if workers > 1:
+                yield from read_repositories(self.tree, self.table, self.findings, known, workers)
+                return
+            found = known
+        reader = RepositoryScan(self.tree, self.table, self.findings)
+        for one in found:
+            yield reader.read(one)
 
     @property
     def repository_names(self) -> t.Collection[str]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import typing as t
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.errors import StorageError
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.findings import FAMILIES
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.layout import tree_of
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.progress_line import ProgressLine
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.record_file import (
     write_records,
 )
@@ -42,13 +44,14 @@ class Wish:
     """What the user asks of one scan.
 
     STORAGE_ROOT: the rootdirectory. OUTPUT: the file for the scan, GARBAGE_OUTPUT the one for the digests that a collection would
-    free, or None. STALE_UPLOADS_AFTER in seconds. DETAILS: none, repositories or all. FINDINGS_LIMIT of each kind.
+    free, or None. PROGRESS_FILE: where the verification tells how far it is, or None. STALE_UPLOADS_AFTER in seconds. DETAILS: none, repositories or all. FINDINGS_LIMIT of each kind.
     """
 
     storage_root: str
     output: t.Optional[str] = None
     garbage_output: t.Optional[str] = None
     verify_digests: bool = False
+    progress_file: t.Optional[str] = None
     workers: int = 4
     stale_uploads_after: float = 7 * 86400.0
     blob_grace: float = 0.0
@@ -133,7 +136,7 @@ def report(wish: Wish, now: float) -> Result:
         if getattr(wish, name) < 0:
             raise StorageError("%s must not be below 0" % name)
     started = time.monotonic()
-    scan = StoreScan(tree_of(wish.storage_root), wish.findings_limit)
+    scan = StoreScan(tree_of(wish.storage_root), wish.findings_limit, min(wish.workers, _processors()))
     sums = _Sums(wish, now)
     # What has an impossible name is a finding, and nobody can plan for it.
     stored = (sums.take(contents) for contents in scan.repositories() if is_repository(contents.name))
@@ -145,10 +148,12 @@ def report(wish: Wish, now: float) -> Result:
     corrupt = None
     if wish.verify_digests:
         corrupt = 0
-        for _digest, finding in verify_digests(scan.tree, scan.table.digests(), wish.workers):
-            if finding:
-                corrupt += 1
-                scan.findings.add(finding)
+        with ProgressLine(wish.progress_file, len(scan.table), scan.table.total) as progress:
+            for digest, finding in verify_digests(scan.tree, scan.table.digests(), wish.workers):
+                progress.done(scan.table.size(scan.table.number(digest)))
+                if finding:
+                    corrupt += 1
+                    scan.findings.add(finding)
     if wish.garbage_output:
         write_records(wish.garbage_output, _garbage_records(scan, now))
     for row in sums.rows:
@@ -183,6 +188,11 @@ def report(wish: Wish, now: float) -> Result:
         "garbage_output": wish.garbage_output,
         "duration": round(time.monotonic() - started, 3),
     }
+
+
+def _processors() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
 def _would_free(scan: StoreScan, family: str, old_before: float) -> Result:

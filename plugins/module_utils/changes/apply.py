@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from types import MappingProxyType
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import (
@@ -24,10 +25,12 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
     DeletionFailed,
     current_digest,
     delete_digest,
+    delete_left_tags,
     delete_tag,
     listed_tags,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import JournalWriter
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.lost import LostTags
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.outcome import (
     Drift,
     Outcome,
@@ -63,7 +66,8 @@ class Applier:
     """Carries out one plan on what was looked at.
 
     RUN names this run; PROGRESS is told of what goes and of each repository that is done, from any thread. TORN: (repository,
-    digest) of manifests that are wanted out of indexes that stay.
+    digest) of manifests that are wanted out of indexes that stay. LOST: what dangling tags named before an earlier run was
+    interrupted.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Applier:
         strategy: str = AUTO,
         progress: t.Optional[Progress] = None,
         torn: t.AbstractSet[t.Tuple[str, str]] = frozenset(),
+        lost: LostTags = MappingProxyType({}),
     ) -> None:
         self._client = client
         self._bodies = looked.bodies
@@ -87,6 +92,7 @@ class Applier:
         self._progress = progress
         self._telling = Telling(None, ())
         self._torn = torn
+        self._lost = lost
         self._stopped = ""
 
     def apply(self, plan: Plan) -> Outcome:
@@ -178,6 +184,7 @@ class Applier:
     ) -> bool:
         """Take TAGS off; False where that cannot be done here and tags can only go with their manifests."""
         if not strategy.move:
+            tags = self._take_off_lost(plan, tags, outcome)
             outcome.skipped.extend(
                 "the tag %s shares its manifest with a kept tag and is kept: taking it off alone needs strategy: auto and the right to push"
                 % tag.name
@@ -187,12 +194,17 @@ class Applier:
                 for tag in tags
             )
             return False
+
+        def announce(digest: str) -> None:
+            if self._journal is not None:
+                self._journal.tombstone(plan.name, digest)
+
         for batch in moving.batches(tags):
             try:
                 results = (
                     moving.take_off_natively(self._client, plan.name, batch)
                     if strategy.move == TAG
-                    else moving.take_off_by_tombstone(self._client, plan.name, self._run, batch)
+                    else moving.take_off_by_tombstone(self._client, plan.name, self._run, batch, announce)
                 )
             except (AuthenticationFailed, Forbidden):
                 if strategy.move == TAG or self._forced != AUTO:
@@ -206,6 +218,22 @@ class Applier:
                     outcome.errors.append("the tag %s: %s" % (result.tag.name, result.text))
             self._record(plan, outcome, [result.tag for result in results if result.state == moving.TAKEN])
         return True
+
+    def _take_off_lost(
+        self, plan: RepositoryPlan, tags: t.Sequence[PlannedTag], outcome: RepositoryOutcome
+    ) -> t.List[PlannedTag]:
+        """Finish the deletions that were interrupted between a manifest and its tags; returns those of TAGS that stay."""
+        groups: t.Dict[str, t.List[PlannedTag]] = {}
+        for tag in tags:
+            if tag.digest is None and (plan.name, tag.name) in self._lost:
+                groups.setdefault(self._lost[plan.name, tag.name], []).append(tag)
+        gone: t.Set[str] = set()
+        for digest, group in sorted(groups.items()):
+            names = [tag.name for tag in group]
+            off = delete_left_tags(self._client, plan.name, digest, names, self._content(plan.name, digest)())
+            self._record(plan, outcome, [tag for tag in group if tag.name in off])
+            gone.update(off)
+        return [tag for tag in tags if tag.name not in gone]
 
     def _record(self, plan: RepositoryPlan, outcome: RepositoryOutcome, tags: t.Iterable[PlannedTag]) -> None:
         gone = list(tags)

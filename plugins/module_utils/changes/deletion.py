@@ -14,14 +14,19 @@ import typing as t
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import (
+    AuthenticationFailed,
     ConnectionFailed,
+    Forbidden,
     NotFound,
+    RegistryError,
     ResponseInvalid,
     ServerFailed,
 )
 
 # Answers after which the registry may or may not have done what was asked.
 DOUBTFUL = (ConnectionFailed, ServerFailed, ResponseInvalid)
+
+BAD_REQUEST = 400
 
 Content = t.Tuple[str, bytes]
 
@@ -78,6 +83,29 @@ def delete_digest(
         return existed
     _sweep_dangling(client, repository, digest, dangling, content(), doubt)
     return True
+
+
+def delete_left_tags(
+    client: RegistryClient, repository: str, digest: str, tags: t.Iterable[str], content: t.Optional[Content]
+) -> t.Set[str]:
+    """Put DIGEST back by its digest and delete it again, so that TAGS, which an interrupted deletion has left on it, go with it.
+
+    CONTENT: its media type and bytes, None where nobody has them. Returns those of TAGS that are gone; none where the registry
+    does not take the manifest back (no right to push, or its blobs were collected). Raises DeletionFailed or RegistryError.
+    """
+    left = set(tags)
+    if content is None:
+        return set()
+    try:
+        client.put_manifest(repository, digest, content[1], content[0])
+    except (AuthenticationFailed, Forbidden, NotFound):
+        return set()
+    except RegistryError as error:
+        if error.status == BAD_REQUEST:
+            return set()
+        raise
+    delete_digest(client, repository, digest, left, lambda: content)
+    return left - set(_dangling(client, repository, left))
 
 
 def delete_tag(client: RegistryClient, repository: str, tag: str) -> bool:

@@ -60,17 +60,26 @@ def take_off_natively(client: RegistryClient, repository: str, tags: t.Sequence[
         try:
             return Taken(tag, TAKEN if delete_tag(client, repository, tag.name) else GONE)
         except DeletionFailed as error:
-            return Taken(tag, FAILED, str(error))
+            # A push of the same tag at the same moment makes the registry fail, and wins.
+            return _moved(client, repository, tag) or Taken(tag, FAILED, str(error))
 
     return [taken for _tag, taken in run_parallel(take, tags, client.connection.workers)]
 
 
 def take_off_by_tombstone(
-    client: RegistryClient, repository: str, run: str, tags: t.Sequence[PlannedTag]
+    client: RegistryClient,
+    repository: str,
+    run: str,
+    tags: t.Sequence[PlannedTag],
+    announce: t.Callable[[str], None],
 ) -> t.List[Taken]:
-    """Move TAGS (at most MAX_BATCH) onto one tombstone of RUN and delete it. Raises RegistryError where the registry refuses."""
+    """Move TAGS (at most MAX_BATCH) onto one tombstone of RUN and delete it; ANNOUNCE is told its digest before it is pushed.
+
+    Raises RegistryError where the registry refuses.
+    """
     before = {tag.name: Parked(tag.digest, tag.pushed) for tag in tags if tag.digest}
     tombstone = make_tombstone(run, before)
+    announce(tombstone.digest)
 
     def move(tag: PlannedTag) -> Taken:
         other = _moved(client, repository, tag, tombstone.digest)

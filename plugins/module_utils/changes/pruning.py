@@ -22,6 +22,8 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
     close_journal,
     unfinished_journals,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.leftovers import clear_tombstones
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.lost import LostTags, find_lost
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.outcome import Drift, Outcome
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.plan_file import read_plan, write_plan
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.state import (
@@ -116,7 +118,10 @@ def prune(
         return result
     run = uuid.uuid4().hex[:12]
     if not result.plan.is_noop:
-        _carry_out(client, request, looked, result, abilities, deferred, run, now, progress)
+        lost = find_lost(looked, due)
+        _carry_out(client, request, looked, result, abilities, deferred, run, now, progress, lost)
+    if not result.outcome.interrupted:
+        result.outcome.repositories.extend(clear_tombstones(client, looked, due))
     _close(due, result, run)
     if state is not None:
         remembered = remember(state, seen)
@@ -153,7 +158,7 @@ def _look(
             before = unfinished.get(name, Unfinished())
             unfinished[name] = Unfinished(
                 digests=dict(dict.fromkeys(saved.open_digests, reason), **before.digests),
-                tags=before.tags | frozenset(saved.open_tags),
+                tags=before.tags | {(tag, saved.tags[tag].digest) for tag in saved.open_tags},
             )
     return with_unfinished(client, looked, unfinished)
 
@@ -180,6 +185,7 @@ def _carry_out(
     run: str,
     now: float,
     progress: t.Optional[Progress],
+    lost: LostTags,
 ) -> None:
     defer = bool(deferred)
     journal = JournalWriter.create(
@@ -188,7 +194,7 @@ def _carry_out(
     try:
         result.backup_file = journal.path
         backed_up, unsaved = back_up(client, looked, result.plan, journal, deferred, progress)
-        applier = Applier(client, looked, run, abilities, journal, request.strategy, progress)
+        applier = Applier(client, looked, run, abilities, journal, request.strategy, progress, lost=lost)
         result.outcome = applier.apply(backed_up)
         result.outcome.unsaved = unsaved
         skipped = any(entry.skipped for entry in result.outcome.repositories)

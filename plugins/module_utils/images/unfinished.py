@@ -17,10 +17,11 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
 
 @dataclass(frozen=True)
 class Unfinished:
-    """Of one repository: DIGESTS that a run has not deleted yet, with the reason in words, and TAGS that it had doomed."""
+    """Of one repository: DIGESTS that a run has not deleted yet, with the reason in words, and TAGS that it had doomed, with what
+    each of them named."""
 
     digests: t.Mapping[str, str] = field(default_factory=dict)
-    tags: t.FrozenSet[str] = frozenset()
+    tags: t.FrozenSet[t.Tuple[str, t.Optional[str]]] = frozenset()
 
 
 def with_digests(client: RegistryClient, looked: Looked, digests: t.Mapping[str, t.Iterable[str]]) -> Looked:
@@ -51,8 +52,8 @@ def with_digests(client: RegistryClient, looked: Looked, digests: t.Mapping[str,
 def with_unfinished(client: RegistryClient, looked: Looked, unfinished: t.Mapping[str, Unfinished]) -> Looked:
     """LOOKED with the manifests of UNFINISHED (by repository) read, and marked as what an earlier run left to do.
 
-    Digests that the registry no longer has, and those that a tag names again, are left out. A tag on a tombstone whose manifest
-    is gone dangles, and may go. Raises DeadlineExceeded; any other failure is the repository's problem.
+    Digests that the registry no longer has, and those that a tag names again, are left out, as are tags that were pushed since.
+    A tag on a tombstone whose manifest is gone dangles, and may go. Raises DeadlineExceeded; any other failure is the repository's problem.
     """
     looked = with_digests(client, looked, {name: entry.digests for name, entry in unfinished.items()})
     repositories = tuple(
@@ -69,6 +70,12 @@ def _added(repository: Repository, reading: Reading) -> Repository:
 def _marked(repository: Repository, unfinished: Unfinished) -> Repository:
     tagged = {tag.digest for tag in repository.tags}
     lost = {tag.name for tag in repository.tags if tag.parked and tag.digest in repository.missing}
+    names = {name for name, _digest in unfinished.tags}
+    doomed = {
+        tag.name
+        for tag in repository.tags
+        if (tag.name, tag.digest) in unfinished.tags or (tag.digest is None and tag.name in names)
+    }
     return replace(
         repository,
         tags=tuple(replace(tag, digest=None) if tag.name in lost else tag for tag in repository.tags),
@@ -77,5 +84,5 @@ def _marked(repository: Repository, unfinished: Unfinished) -> Repository:
             for digest, reason in unfinished.digests.items()
             if digest in repository.manifests and digest not in tagged
         },
-        unfinished_tags=unfinished.tags | lost,
+        unfinished_tags=frozenset(doomed | lost),
     )

@@ -158,7 +158,8 @@ class _Telling:
         subjects = self.graph.companions[name]
         if name in self.outcome.going:
             if name in self.verdicts.removed:
-                return Verdict(False, reasons.orphaned(subjects[0], True))
+                left_over = name in self.graph.repository.unfinished_tags
+                return Verdict(False, reasons.UNFINISHED_GOES if left_over else reasons.orphaned(subjects[0], True))
             doomed = [subject for subject in subjects if subject in self.outcome.doomed]
             return Verdict(False, reasons.goes_with(doomed[0]))
         if name in self.verdicts.companions:

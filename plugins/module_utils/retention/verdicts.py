@@ -141,7 +141,9 @@ def _judge_companions(verdicts: Verdicts, policies: Policies, options: Options, 
             stays = _explicit_keep(found.policy, found.uncertain, name)
         if all(graph.is_gone(subject) for subject in subjects):
             verdicts.orphans.add(name)
-            if options.remove_orphans and stays is None and found is not None:
+            # The run that deleted its subject was to delete it, too, and did not reach it.
+            left_over = name in graph.repository.unfinished_tags
+            if stays is None and (left_over or (options.remove_orphans and found is not None)):
                 verdicts.removed.add(name)
         if stays is not None:
             verdicts.companions[name] = stays

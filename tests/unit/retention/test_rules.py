@@ -415,6 +415,24 @@ def test_a_dangling_tag_of_an_unfinished_run_goes_and_others_stay():
     assert actions(plan) == {"x": KEEP, "a": DELETE, "b": KEEP, "c": KEEP}
 
 
+def test_a_companion_of_an_unfinished_run_follows_the_subject_that_this_run_has_deleted():
+    seen = repository(
+        [image("y", 1), artifact("s"), artifact("o")],
+        {"y": "y", companion("x"): "s", companion("z"): "o"},
+        missing=["x", "z"],
+        unfinished_tags=frozenset([companion("x")]),
+    )
+    plan = plan_one(seen, ONE)
+    assert doomed(plan) == [digest("s")]
+    assert reason(plan, companion("x")) == "deleted: an earlier run had planned to delete it and did not finish"
+    assert doomed(plan_one(seen, [{"keep": "all"}])) == []
+    assert doomed(plan_one(seen, ONE, [digest("s")])) == []
+    back = dataclasses.replace(
+        seen, missing=frozenset([digest("z")]), manifests={**seen.manifests, digest("x"): image("x", 9)}
+    )
+    assert doomed(plan_one(back, ONE)) == []
+
+
 # --- protection
 
 

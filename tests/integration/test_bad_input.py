@@ -85,7 +85,7 @@ FAULTS = {
     "a web page": ("/v2/", Reply(200, b"<html>hello</html>", {"Content-Type": "text/html"}), "JSON"),
     "a v1-only server": ("/v2/", Reply(404, b"not found", {"Content-Type": "text/html"}), "/v2/"),
     "a forbidden catalog": ("/v2/_catalog", registry_error(403, "DENIED", "no catalog for you"), "no catalog for you"),
-    "a catalog that needs a login": ("/v2/_catalog", registry_error(401, "UNAUTHORIZED"), "username"),
+    "a catalog that needs a login": ("/v2/_catalog", registry_error(401, "UNAUTHORIZED"), "how to log in"),
     "a catalog in circles": (
         "/v2/_catalog",
         as_json({"repositories": ["team/app"]}, link='</v2/_catalog?n=1000>; rel="next"'),

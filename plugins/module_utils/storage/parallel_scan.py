@@ -11,7 +11,7 @@ what it sends back is what it found in one repository after the other. A pipe ho
 from __future__ import annotations
 
 import os
-import pickle  # nosec B403: it is only read from our own forks
+import pickle  # nosec B403
 import signal
 import struct
 import typing as t
@@ -27,6 +27,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
     FoundRepository,
 )
 
+# Pickles are only ever read from our own forks.
 _LENGTH = struct.Struct("!Q")
 
 
@@ -137,7 +138,7 @@ def _receive(stream: t.BinaryIO) -> t.Any:
         raise StorageError(
             "a process that reads the store has ended in the middle of it: is there enough memory? Run it again"
         )
-    what = pickle.loads(content)  # nosec B301: from our own fork
+    what = pickle.loads(content)  # nosec B301
     if isinstance(what, OSError):
         raise what
     return what

@@ -149,6 +149,43 @@ options:
         type: list
         elements: str
         default: []
+      instances:
+        description:
+          - Further registries that serve the same store and are in the same window.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          give_back:
+            description:
+              - As O(orders.give_back).
+            type: list
+            elements: list
+            default: []
+          config:
+            description:
+              - As O(orders.config).
+            type: str
+          config_in_window:
+            description:
+              - As O(orders.config_in_window).
+            type: str
+          config_path:
+            description:
+              - As O(orders.config_path).
+            type: path
+          config_fetch:
+            description:
+              - As O(orders.config_fetch).
+            type: list
+            elements: str
+            default: []
+          config_put:
+            description:
+              - As O(orders.config_put).
+            type: list
+            elements: str
+            default: []
       cache:
         description:
           - The registry's cache in Redis, with the options of M(fleetops.container_registry.registry_cache_clear). The watchdog clears it

@@ -50,7 +50,8 @@ class Orders:
     the registry; they are all run, and the last one must succeed. Commands have this process's environment.
     CONFIG: as it must be again, None if the window does not change it. CONFIG_IN_WINDOW: as the window has it. CONFIG_PATH: the file on
     this host, or else CONFIG_FETCH and CONFIG_PUT, see ConfigElsewhere. CLEAR_CACHE: takes out of a cache what
-    it knows of blobs that are gone, or raises StorageError. WATCHED: whether there is to be a watchdog at all.
+    it knows of blobs that are gone, or raises StorageError. WATCHED: whether there is to be a watchdog at all. INSTANCES: how further
+    registries on the same store are given back; of their orders only GIVE_BACK and CONFIG* count.
     """
 
     run_id: str
@@ -65,6 +66,7 @@ class Orders:
     config_put: t.Sequence[str] = ()
     clear_cache: t.Optional[t.Callable[[], None]] = None
     watched: bool = True
+    instances: t.Sequence[Orders] = ()
 
 
 class ConfigChanged(StorageError):
@@ -78,20 +80,21 @@ def check_orders(orders: Orders, scratch: str) -> None:
     """
     if not os.path.isdir("/proc/self"):
         raise WatchdogUnable("a watchdog needs Linux, and this host has no /proc")
-    if not orders.give_back:
+    if not all(one.give_back for one in [orders, *orders.instances]):
         raise WatchdogUnable(
             "a watchdog needs the commands that start or restart the registry, and this deployment gives none"
         )
-    for argv in [*orders.give_back, *orders.end_collector]:
-        if not is_there(argv):
-            raise WatchdogUnable("a watchdog would have to run %s, which this host does not have" % " ".join(argv))
+    for one in [orders, *orders.instances]:
+        for argv in [*one.give_back, *one.end_collector]:
+            if not is_there(argv):
+                raise WatchdogUnable("a watchdog would have to run %s, which this host does not have" % " ".join(argv))
     if not can_end_collector(orders):
         raise WatchdogUnable(
             "a watchdog on this host could not see that the collector has ended, which %s leads to: it runs on another machine, as"
             " another user, or in a container and this is not root. Work as root on the registry's host (become)"
             % " ".join(orders.collector_argv)
         )
-    if orders.config is not None and _read(orders, scratch) != orders.config:
+    if any(one.config is not None and _read(one, scratch) != one.config for one in [orders, *orders.instances]):
         raise WatchdogUnable("the registry's configuration is not what it was a moment ago: somebody else works on it")
 
 
@@ -134,13 +137,27 @@ def give_back(orders: Orders, scratch: str) -> t.Dict[str, t.Any]:
     if orders.clear_cache:
         # A cache outside of the registry survives its restart, and vouches for blobs that were collected.
         orders.clear_cache()
-    done = {"collector_ended": True, "config": "as it was"}
+    config, problems = "as it was", []
+    for one in [*orders.instances, orders]:
+        try:
+            config = _serve(one, scratch)
+        except (StorageError, OSError) as error:
+            problems.append(error)
+    # What may be tried again comes first.
+    for problem in sorted(problems, key=lambda error: isinstance(error, ConfigChanged)):
+        raise problem
+    return {"collector_ended": True, "config": config}
+
+
+def _serve(orders: Orders, scratch: str) -> str:
+    """Have one registry serve as it did, and return what became of its configuration."""
+    done = "as it was"
     if orders.config is not None:
         found = _read(orders, scratch)
         if found == orders.config_in_window and found != orders.config:
             _place(orders, scratch).write(orders.config)
             found = _read(orders, scratch)
-            done["config"] = "written back"
+            done = "written back"
         if found != orders.config:
             raise ConfigChanged(
                 "the registry's configuration was changed by somebody while the window was open, so it was left as it is and the"

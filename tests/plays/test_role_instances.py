@@ -1,0 +1,175 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Two registries on one store behind a real nginx: both are in the window, or none, and both are as they were afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from ansible_collections.fleetops.container_registry.tests.rig.binaries import VERSIONS, debian_program, registry_binary
+from ansible_collections.fleetops.container_registry.tests.rig.daemon import Daemon
+from ansible_collections.fleetops.container_registry.tests.rig.require import obtain
+from ansible_collections.fleetops.container_registry.tests.rig.role_support import (
+    PLAYBOOKS,
+    Operated,
+    Site,
+    answers,
+    free_port,
+    push_image,
+    tags_of,
+)
+
+SETTINGS = {"registry_policies": [{"name": "everything", "keep_newest": 1}], "registry_max_delete_percent": 90}
+
+CONFIG = """\
+daemon off;
+pid {home}/pid;
+error_log {home}/error.log;
+{user}
+events {{}}
+http {{
+  access_log off;
+  client_body_temp_path {home}/body;
+  proxy_temp_path {home}/proxy;
+  fastcgi_temp_path {home}/fastcgi;
+  uwsgi_temp_path {home}/uwsgi;
+  scgi_temp_path {home}/scgi;
+  client_max_body_size 0;
+  upstream registries {{ {servers} }}
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{ proxy_pass http://registries; proxy_set_header Host $http_host; }}
+  }}
+}}
+"""
+
+
+class Pair:
+    """Two registries with configurations of their own on the first one's store, and a proxy before them."""
+
+    def __init__(self, home: Path, version: str) -> None:
+        program = obtain(lambda: registry_binary(version))
+        self.first = Operated(home / "first", program)
+        self.second = Operated(home / "second", program)
+        self.second.stop()
+        text = self.second.config.read_text(encoding="utf-8")
+        self.second.config.write_text(text.replace(str(self.second.home / "data"), str(self.first.home / "data")))
+        self.second.start()
+        self.both = (self.first, self.second)
+        further = self.second.inventory()
+        names = ("registry_url", "registry_config_path", "registry_restart_command", "registry_start_command")
+        instance = {name: further[name] for name in (*names, "registry_stop_command")}
+        self.site = Site(home, {"one": dict(self.first.inventory(), registry_instances=[instance])})
+
+    def stop(self) -> None:
+        for registry in self.both:
+            registry.stop()
+
+    def state(self) -> list:
+        return [(registry.config.read_bytes(), registry.process, answers(registry.url)) for registry in self.both]
+
+
+@pytest.fixture(params=VERSIONS)
+def pair(request, tmp_path):
+    made = Pair(tmp_path, request.param)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def proxy(pair, tmp_path):
+    """The address of the nginx before the pair."""
+    home = tmp_path / "nginx"
+    home.mkdir()
+    port = free_port()
+    servers = " ".join(f"server 127.0.0.1:{registry.port};" for registry in pair.both)
+    user = "user root;" if os.geteuid() == 0 else ""
+    (home / "conf").write_text(CONFIG.format(home=home, servers=servers, port=port, user=user), encoding="utf-8")
+    nginx = obtain(lambda: debian_program("nginx-light", "nginx"))
+    with Daemon([str(nginx), "-p", str(home), "-c", str(home / "conf")], port, home / "log"):
+        yield f"http://127.0.0.1:{port}"
+
+
+def wait_for(path: Path, run) -> None:
+    while not path.exists():
+        assert run.poll() is None, f"{path} did not come"
+        time.sleep(0.1)
+
+
+def test_both_are_in_the_window_and_both_come_back(pair, proxy):
+    for day in range(3):
+        push_image(proxy, "team/app", f"1.{day}", day)
+    before = pair.first.bytes_on_disk()
+    (pair.first.home / "hold-collector").touch()
+    run = pair.site.begin(str(PLAYBOOKS / "role.yml"), test_entry="main", **SETTINGS)
+    wait_for(pair.first.home / "collecting", run)
+    assert [answers(registry.url) for registry in pair.both] == ["read_only", "read_only"]
+    # whichever of the two the proxy chooses
+    for _try in range(4):
+        with pytest.raises(Exception, match="(?i)read-only|405"):
+            push_image(proxy, "team/app", "late", 9)
+    assert list(tags_of(proxy, "team/app")) == ["1.2"]
+    (pair.first.home / "hold-collector").unlink()
+    assert run.wait(300) == 0, (pair.site.home / "background.log").read_text(encoding="utf-8")[-5000:]
+    assert [answers(registry.url) for registry in pair.both] == ["enabled", "disabled"]
+    assert "readonly" not in pair.second.config.read_text(encoding="utf-8")
+    assert pair.first.bytes_on_disk() < before
+    for day in (10, 11):
+        push_image(proxy, "team/app", f"2.{day}", day)
+    assert sorted(tags_of(proxy, "team/app")) == ["1.2", "2.10", "2.11"]
+
+
+def test_where_one_cannot_the_others_are_not_collected_either(pair):
+    for day in range(3):
+        pair.first.push("team/app", f"1.{day}", day)
+    configured = pair.site.role("prune", **SETTINGS)
+    assert configured.status != 0  # deletes are off
+    assert pair.site.role("configure").status == 0
+    assert pair.site.role("prune", **SETTINGS).status == 0
+    (pair.second.home / "fail-restarts").touch()
+    before, size = pair.state(), pair.first.bytes_on_disk()
+    play = pair.site.role("garbage_collect")
+    assert play.status != 0
+    assert "no restart today" in play.output
+    (pair.second.home / "fail-restarts").unlink()
+    again = pair.state()
+    assert [(config, delete) for config, _process, delete in again] == [
+        (config, delete) for config, _process, delete in before
+    ]
+    assert again[1][1] == before[1][1]
+    assert pair.first.bytes_on_disk() == size
+    assert pair.site.role("garbage_collect").status == 0
+    assert pair.first.bytes_on_disk() < size
+
+
+def test_the_watchdog_gives_both_back(pair):
+    for day in range(3):
+        pair.first.push("team/app", f"1.{day}", day)
+    (pair.first.home / "hold-collector").touch()
+    run = pair.site.begin(
+        str(PLAYBOOKS / "role.yml"),
+        test_entry="main",
+        registry_window_lease="21s",
+        registry_ready_timeout=20,
+        **SETTINGS,
+    )
+    wait_for(pair.first.home / "collecting", run)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    while [answers(registry.url) for registry in pair.both] != ["enabled", "disabled"]:
+        time.sleep(1)
+    (pair.first.home / "hold-collector").unlink()
+    assert all("readonly" not in registry.config.read_text(encoding="utf-8") for registry in pair.both)
+    processes = [registry.process for registry in pair.both]
+    again = pair.site.role("report")
+    assert again.status == 0, again.output[-4000:]
+    done = pair.site.role("garbage_collect")
+    assert done.status == 0, done.output[-4000:]
+    assert [registry.process for registry in pair.both] != processes
+    assert list(pair.second.tags("team/app")) == ["1.2"]

@@ -75,12 +75,13 @@ demo: venv sync
 
 BENCH_PEERS ?=
 BENCH_STORAGE ?=
+BENCH_REPORT ?=
 BENCH = PYTHONPATH="$(abspath $(BUILD))/collections" "$(VENV_BIN)/python" -m ansible_collections.fleetops.container_registry.benchmarks
 
 bench: venv sync
 	@$(BENCH).peers --folder "$(abspath $(BUILD))/bench" $(BENCH_PEERS)
 	@$(BENCH).storage --folder "$(abspath $(BUILD))/bench" $(BENCH_STORAGE)
-	@$(BENCH).report --folder "$(abspath $(BUILD))/bench"
+	@$(BENCH).report --folder "$(abspath $(BUILD))/bench" $(BENCH_REPORT)
 
 venv:
 	@test -n "$(PYTHON)"

@@ -118,10 +118,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, required=True, help="where results and stores are kept")
     parser.add_argument("--versions", nargs="+", default=list(VERSIONS))
-    parser.add_argument("--list", nargs="*", type=int, default=[1000, 10000], help="how many tags are listed")
+    parser.add_argument("--list", nargs="*", type=int, default=[1000, 3000], help="how many tags are listed")
     parser.add_argument("--prune", nargs="*", type=int, default=[1000, 3000, 10000], help="how many tags are pruned")
     parser.add_argument("--keep", type=int, default=100, help="how many tags stay")
-    parser.add_argument("--budget", type=float, default=60, help="seconds for each run of a peer")
+    parser.add_argument("--budget", type=float, default=30, help="seconds for each run of a peer")
     parser.add_argument("--own-budget", type=float, default=900, help="seconds for each run of this collection")
     parser.add_argument(
         "--peers", nargs="*", default=[], help="only these peers: crane regctl regbot deckschrubber uri"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Turns the results of a run into the tables of docs/performance.md: python -m ...benchmarks.report --folder build/bench"""
+"""Turns the results of a run into the tables of docs/performance.md: --document writes them there."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 OURS = "this collection"
+BEGIN = "<!-- begin of what benchmarks/report.py writes -->"
+END = "<!-- end of it -->"
 
 
 def table(rows: list[list[str]]) -> str:
@@ -103,11 +105,18 @@ def about(document: dict[str, Any]) -> str:
     )
 
 
+def short(reason: str) -> str:
+    """What was wanted, without the machine's paths and hosts."""
+    return reason.partition(" ended with ")[0].rpartition("/bin/")[2] + " fails here." if "/bin/" in reason else reason
+
+
 def main() -> None:
     """Print what there is, and write it beside the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, required=True)
-    folder = parser.parse_args().folder
+    parser.add_argument("--document", type=Path, help="a page that holds the tables between two marks")
+    options = parser.parse_args()
+    folder = options.folder
     documents = {
         name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
         if (folder / f"{name}.json").exists()
@@ -117,12 +126,26 @@ def main() -> None:
     parts = []
     compared = documents["peers"]
     if compared is not None:
-        parts += [about(compared), peers(compared, "seconds"), flat(compared), peers(compared, "processor")]
-        parts += [f"{name} could not be had: {reason}" for name, reason in compared["missing"].items()]
+        start = (
+            f"Starting ansible-playbook alone takes {compared['start_seconds']:.1f} s of each time of its two columns."
+        )
+        parts += ["### Beside other tools", about(compared), peers(compared, "seconds"), start]
+        parts += ["### The cost of a tag", flat(compared)]
+        parts += ["### Processor seconds of client and registry, and requests", peers(compared, "processor")]
+        parts += [f"{name} could not be had: {short(reason)}" for name, reason in compared["missing"].items()]
     if documents["storage"] is not None:
-        parts += [about(documents["storage"]), storage(documents["storage"], compared)]
+        parts += [
+            "### Scan, planning and offline prune",
+            about(documents["storage"]),
+            storage(documents["storage"], compared),
+        ]
     text = "\n\n".join(parts) + "\n"
     (folder / "results.md").write_text(text, encoding="utf-8")
+    if options.document:
+        page = options.document.read_text(encoding="utf-8")
+        before, _mark, rest = page.partition(BEGIN)
+        after = rest.partition(END)[2]
+        options.document.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
     print(text)
 
 

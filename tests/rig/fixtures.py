@@ -56,3 +56,21 @@ def run_module(registry):
         return modules.run_module(name, dict({"url": registry.url}, **(arguments or {})), **options)
 
     return run
+
+
+@pytest.fixture
+def stage(tmp_path):
+    """Makes scenes, and ends their registries."""
+    from ansible_collections.fleetops.container_registry.tests.rig.scene import Scene
+
+    scenes = []
+
+    def make(version: str, environment=None) -> Scene:
+        scene = Scene(tmp_path / f"scene{len(scenes)}", version, environment)
+        scenes.append(scene)
+        return scene
+
+    yield make
+    for scene in scenes:
+        scene.unmark("hold-collector")
+        scene.registry.stop()

@@ -157,7 +157,9 @@ def mark_argv(argv: t.Sequence[str], run_id: str) -> t.List[str]:
         for verb in _VERBS:
             if verb in marked[engine:]:
                 position = marked.index(verb, engine) + 1
-                marked[position:position] = ["-e", "%s=%s" % (MARKER, run_id)]
+                mark = "%s=%s" % (MARKER, run_id)
+                # A container of its own can be found by its label, too, where its processes are not seen.
+                marked[position:position] = ["-e", mark] + (["--label", mark] if verb == "run" else [])
                 break
     return marked
 

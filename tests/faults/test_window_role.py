@@ -1,0 +1,127 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What stops the role before or in its window: it is said, and the registry is given back as it was found."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.fleetops.container_registry.tests.rig.binaries import VERSIONS
+from ansible_collections.fleetops.container_registry.tests.rig.role_support import answers
+
+
+def test_a_collector_that_fails(stage):
+    scene = stage("2.8")
+    scene.mark("fail-collector")
+    play = scene.collect()
+    assert play.status != 0
+    assert "the disk said no" in play.failure
+    assert "the registry is as it was before" in play.failure
+    scene.is_as_it_was()
+    assert scene.registry.bytes_on_disk() == scene.bytes
+    scene.unmark("fail-collector")
+    again = scene.collect()
+    assert again.status == 0, again.output[-4000:]
+    scene.is_as_it_was()
+    assert scene.registry.bytes_on_disk() < scene.bytes
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_damaged_store_is_named_and_not_collected(stage, version):
+    scene = stage(version)
+    revisions = scene.registry.home / "data/docker/registry/v2/repositories/team/app/_manifests/revisions"
+    link = revisions / "sha256" / scene.tags["kept"].split(":")[1] / "link"
+    intact = link.read_bytes()
+    link.write_bytes(b"")
+    play = scene.collect()
+    assert play.status != 0
+    assert str(link) in play.failure.replace("\\", "")
+    assert "was not touched" in play.failure
+    link.write_bytes(intact)
+    scene.is_as_it_was()
+    assert scene.registry.process == scene.process
+    assert scene.registry.bytes_on_disk() == scene.bytes
+
+
+def test_layers_that_are_missing_beside_manifests_stop_the_window(stage):
+    # plain garbage collection of 2.x would take these images away, without a word
+    scene = stage("2.8")
+    scene.registry.push("another", "one", 3)
+    held = scene.registry.bytes_on_disk()
+    layers = scene.registry.home / "data/docker/registry/v2/repositories/team/app/_layers"
+    layers.rename(scene.registry.home / "aside")
+    play = scene.collect()
+    assert play.status != 0
+    assert "team/app" in play.failure
+    (scene.registry.home / "aside").rename(layers)
+    scene.is_as_it_was()
+    assert scene.registry.bytes_on_disk() == held
+
+
+def test_a_restart_that_fails_before_anything_happened(stage):
+    scene = stage("2.8")
+    scene.mark("fail-restarts")
+    play = scene.collect()
+    assert play.status != 0
+    assert "no restart today" in play.failure
+    assert "the registry is as it was before" in play.failure
+    scene.is_as_it_was()
+    assert scene.registry.process == scene.process
+    assert scene.registry.bytes_on_disk() == scene.bytes
+
+
+def test_a_restart_that_fails_after_the_collection(stage):
+    scene = stage("3.1")
+    scene.mark("break-restarts")
+    play = scene.collect()
+    assert play.status != 0
+    assert "could not be given back" in play.failure
+    assert "no restart today" in play.failure
+    assert "window.json" in play.failure
+    # its file is as it was, and it still serves, but read-only
+    assert scene.registry.config.read_bytes() == scene.config
+    assert answers(scene.registry.url) == "read_only"
+    assert "window.json" in scene.state
+    assert "lock" not in scene.state
+    checked = scene.collect("--check")
+    assert checked.status != 0
+    assert "left the registry in its maintenance window" in checked.failure
+    scene.unmark("break-restarts")
+    scene.unmark("fail-restarts")
+    # what somebody has written into it since is not overwritten
+    changed = scene.config + b"# by hand\n"
+    scene.registry.config.write_bytes(changed)
+    refused = scene.collect()
+    assert refused.status != 0
+    assert "was changed by somebody since" in refused.failure
+    assert scene.registry.config.read_bytes() == changed
+    assert "window.json" in scene.state
+    scene.registry.config.write_bytes(scene.config)
+    again = scene.collect()
+    assert again.status == 0, again.output[-4000:]
+    scene.is_as_it_was()
+
+
+def test_an_environment_that_forbids_the_window_is_named(stage):
+    scene = stage("3.1", {"REGISTRY_STORAGE_MAINTENANCE_READONLY": '{"enabled": false}'})
+    play = scene.collect()
+    assert play.status != 0
+    assert "REGISTRY_STORAGE_MAINTENANCE_READONLY" in play.failure
+    assert "registry_garbage_collect_mode: stopped" in play.failure
+    scene.is_as_it_was()
+    assert scene.registry.process == scene.process
+
+
+def test_a_registry_that_does_not_become_read_only_is_not_collected(stage):
+    scene = stage("2.8", {"REGISTRY_STORAGE_MAINTENANCE_READONLY": '{"enabled": false}'})
+    # the role is not told, and the restart command sets the variable by itself
+    text = (scene.registry.home / "restart").read_text(encoding="utf-8")
+    exported = "#!/bin/sh\nexport REGISTRY_STORAGE_MAINTENANCE_READONLY='{\"enabled\": false}'\n"
+    (scene.registry.home / "restart").write_text(text.replace("#!/bin/sh\n", exported), encoding="utf-8")
+    play = scene.collect(registry_environment={})
+    assert play.status != 0
+    assert "does not answer as read-only" in play.failure
+    assert "REGISTRY_STORAGE_MAINTENANCE_READONLY" in play.failure
+    scene.is_as_it_was()
+    assert scene.registry.bytes_on_disk() == scene.bytes

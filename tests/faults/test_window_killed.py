@@ -118,6 +118,7 @@ class Story:
                 made.is_whole()
             made.hold.off()
         self.next = self.site.role("garbage_collect", "--forks=6")
+        self.repaired = {name: self.next.result(name, "repair") for name in self.registries}
         self.last = self.site.role("garbage_collect", "--forks=6")
 
     def log(self) -> str:
@@ -182,7 +183,7 @@ def test_no_restart_began_beside_a_collector(story, name):
 
 @pytest.mark.parametrize("name", WATCHED)
 def test_the_watchdog_told_the_next_run_and_left(story, name):
-    result = story.next.result(name, "repair")
+    result = story.repaired[name]
     report = result["watchdog"]
     assert report["gave_back"], report
     assert report["attempts"] == 1
@@ -194,7 +195,7 @@ def test_the_watchdog_told_the_next_run_and_left(story, name):
 
 
 def test_after_a_restart_of_the_host_the_next_run_gives_the_registry_back(story):
-    result = story.next.result("rebooted", "repair")
+    result = story.repaired["rebooted"]
     assert result["watchdog"] is None
     assert result["restarted"] is True
 

@@ -14,7 +14,7 @@ from pathlib import Path
 INFO = {"REGISTRY_LOG_LEVEL": "info"}
 
 _LINE = re.compile(
-    r'time="(?P<time>[^"]+)Z" level=\w+ msg="response completed" .*http\.request\.method=(?P<method>\w+) '
+    r'time="(?P<time>[^"]+)Z" level=\w+ msg="response completed(?: with error)?" .*http\.request\.method=(?P<method>\w+) '
     r'.*http\.request\.uri="?(?P<path>[^" ]+)"? http\.request\.useragent="?(?P<agent>.*?)"? '
     r'.*http\.response\.duration="?(?P<duration>[0-9.]+)(?P<unit>ns|µs|ms|s)"? http\.response\.status=(?P<status>\d+)'
 )

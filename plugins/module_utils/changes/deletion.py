@@ -163,7 +163,7 @@ def _sweep_dangling(
         return
     client.put_manifest(repository, digest, body, media_type)
     raise DeletionFailed(
-        "%s cannot be deleted: the registry drops it and then fails on its tags (%s). It was put back as it was. A tag of this"
-        " repository has a damaged link in the store: run registry_storage_info on the registry's host to find it"
-        % (digest, doubt)
+        "%s cannot be deleted: the registry drops it and then fails on its tags (%s). It was put back as it was. Either somebody was"
+        " pushing to this repository at that moment, and the next run finishes, or a tag of it has a damaged link in the store:"
+        " run registry_storage_info on the registry's host to find it" % (digest, doubt)
     )

@@ -48,6 +48,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.look import Looked
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.refresh import refresh
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import (
+    KEEP,
     UNTAG,
     Plan,
     PlannedManifest,
@@ -307,7 +308,12 @@ class Applier:
         if not gone:
             return
         digests = {tag.name: tag.digest for tag in plan.tags}
-        for tag in sorted(gone & listed_tags(self._client, plan.name)):
+        listed = listed_tags(self._client, plan.name)
+        for kept in plan.tags:
+            if kept.action == KEEP and kept.name not in listed:
+                reason = "it stays and is no longer listed: somebody removed it, or had put it on an image that went meanwhile"
+                outcome.drifted.append(Drift(plan.name, kept.name, reason))
+        for tag in sorted(gone & listed):
             now = current_digest(self._client, plan.name, tag)
             if now is not None and now != digests.get(tag):
                 outcome.drifted.append(Drift(plan.name, tag, "it was pushed again while its old image was deleted"))

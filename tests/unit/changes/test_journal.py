@@ -92,6 +92,18 @@ def test_what_is_done_is_not_open(tmp_path):
     assert journal.repositories["team/app"].open_tags == ()
 
 
+def test_tombstones_are_open_until_they_are_done(tmp_path):
+    writer = written(tmp_path)
+    stones = ("sha256:" + "c" * 64, "sha256:" + "d" * 64)
+    for stone in stones:
+        writer.tombstone("team/app", stone)
+    writer.done("team/app", digests=stones[:1])
+    writer.close()
+    (journal,) = unfinished_journals(str(tmp_path), URL)
+    assert journal.repositories["team/app"].open_tombstones == stones[1:]
+    assert journal.repositories["team/app"].open_digests == (DIGEST,)
+
+
 def test_half_a_last_line_is_passed_over_and_cut_before_the_next_record(tmp_path):
     written(tmp_path).close()
     path = next(tmp_path.iterdir())

@@ -303,6 +303,19 @@ class TestTombstones:
         assert "v1" in looked.snapshot.repositories[0].unfinished_tags
 
 
+class TestUnfinished:
+    """What a journal says of tags holds only as long as they name what they did then."""
+
+    def test_only_what_dangles_or_has_not_moved_is_marked(self, registry):
+        same, other = registry.image("a", "same", created="2024-01-01T00:00:00Z"), registry.image("a", "moved", "new")
+        registry.repositories["a"]["dangling"] = GONE
+        doomed = {("same", same), ("moved", same), ("dangling", GONE), ("absent", other)}
+        looked = with_unfinished(
+            registry, look(registry, None, DEEP, now=NOW), {"a": Unfinished(tags=frozenset(doomed))}
+        )
+        assert looked.snapshot.repositories[0].unfinished_tags == {"same", "dangling"}
+
+
 def scanned(tags=(), manifests=(), source=FILESYSTEM):
     stored = StoredRepository(
         "a",

@@ -43,6 +43,9 @@ done
 "$1/stop" "$1" && "$1/start" "$1" "$2"
 """
 
+# One play works on many registries, and a busy machine takes its time.
+pytestmark = pytest.mark.timeout(1800)
+
 
 def running(words: str) -> list[int]:
     """The processes of this host whose command line has WORDS."""

@@ -47,7 +47,7 @@ exec "{program}" "$@"
 """
 
 
-def until(condition: Callable, what: object, seconds: float = 240.0):
+def until(condition: Callable, what: object, seconds: float = 900.0):
     """Wait for CONDITION to give something true, and return that; WHAT (a text or what makes one) is said if it never does."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -50,17 +50,22 @@ def run(command: list[str], home: Path, budget: float, given: str = "") -> dict[
             command, stdin=stdin, stdout=stdout, stderr=stderr, env=env, cwd=home, start_new_session=True
         )
         status = None
-        while True:
-            pid, waited, usage = os.wait4(process.pid, os.WNOHANG)
-            seconds = time.monotonic() - started
-            if pid:
-                status = os.waitstatus_to_exitcode(waited)
-                break
-            if seconds > budget:
-                os.killpg(process.pid, signal.SIGKILL)
-                _pid, _waited, usage = os.wait4(process.pid, 0)
-                break
-            time.sleep(0.02)
+        try:
+            while True:
+                pid, waited, usage = os.wait4(process.pid, os.WNOHANG)
+                seconds = time.monotonic() - started
+                if pid:
+                    status = os.waitstatus_to_exitcode(waited)
+                    break
+                if seconds > budget:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    _pid, _waited, usage = os.wait4(process.pid, 0)
+                    break
+                time.sleep(0.02)
+        except KeyboardInterrupt:
+            os.killpg(process.pid, signal.SIGKILL)
+            os.wait4(process.pid, 0)
+            raise
         process.returncode = -signal.SIGKILL if status is None else status
     return {
         "seconds": round(seconds, 2),

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from ansible_collections.fleetops.container_registry.tests.rig.compose_support import Composed
 from ansible_collections.fleetops.container_registry.tests.rig.deployed import Story
@@ -23,28 +25,23 @@ NAMES = ("compose", "podman", "service")
 @pytest.fixture(scope="module")
 def story(tmp_path_factory):
     home = tmp_path_factory.mktemp("deployments")
-    ends = []
-    with pytest.MonkeyPatch.context() as patch:
-        try:
-            engine = obtain(lambda: Engine(tmp_path_factory.mktemp("engine")))
-            ends.append(engine.stop)
-            podman = obtain(lambda: Podman(tmp_path_factory.mktemp("podman")))
-            ends.append(podman.stop)
-            patch.setenv("DOCKER_HOST", engine.host)
-            for name, value in podman.environment.items():
-                patch.setenv(name, value)
-            registries = {}
-            registries["compose"] = obtain(lambda: Composed(engine, "3.1", home / "compose"))
-            ends.append(registries["compose"].stop)
-            # Deletes are enabled by its environment alone.
-            enabled = {"REGISTRY_STORAGE_DELETE_ENABLED": "true"}
-            registries["podman"] = obtain(lambda: Podded(podman, "registry", "2.8", home / "podman", env=enabled))
-            registries["service"] = obtain(lambda: Served("2.8", home / "service"))
-            ends.append(registries["service"].stop)
-            yield Story(home, registries)
-        finally:
-            for end in reversed(ends):
-                end()
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as ends:
+        engine = obtain(lambda: Engine(tmp_path_factory.mktemp("engine")))
+        ends.callback(engine.stop)
+        podman = obtain(lambda: Podman(tmp_path_factory.mktemp("podman")))
+        ends.callback(podman.stop)
+        patch.setenv("DOCKER_HOST", engine.host)
+        for name, value in podman.environment.items():
+            patch.setenv(name, value)
+        registries = {}
+        registries["compose"] = obtain(lambda: Composed(engine, "3.1", home / "compose"))
+        ends.callback(registries["compose"].stop)
+        # Deletes are enabled by its environment alone.
+        enabled = {"REGISTRY_STORAGE_DELETE_ENABLED": "true"}
+        registries["podman"] = obtain(lambda: Podded(podman, "registry", "2.8", home / "podman", env=enabled))
+        registries["service"] = obtain(lambda: Served("2.8", home / "service"))
+        ends.callback(registries["service"].stop)
+        yield Story(home, registries)
 
 
 @pytest.fixture(params=NAMES)

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from ansible_collections.fleetops.container_registry.tests.rig.deployed import Story
 from ansible_collections.fleetops.container_registry.tests.rig.podman_support import Podman
@@ -26,22 +28,17 @@ NAMES = ("program", "new", "kept")
 @pytest.fixture(scope="module")
 def story(tmp_path_factory):
     home = tmp_path_factory.mktemp("systemd")
-    ends = []
-    with pytest.MonkeyPatch.context() as patch:
-        try:
-            systemd = obtain(lambda: Systemd(home / "systemd"))
-            ends.append(systemd.stop)
-            podman = obtain(lambda: Podman(tmp_path_factory.mktemp("podman"), systemd.words))
-            ends.append(podman.stop)
-            for name, value in podman.environment.items():
-                patch.setenv(name, value)
-            registries = {"program": obtain(lambda: UnitOfProgram(systemd, "3.1", home / "program"))}
-            for name, version in (("new", "3.1"), ("kept", "2.8")):
-                registries[name] = UnitOfContainer(systemd, podman, name, version, home / name, new=name == "new")
-            yield Story(home, registries, systemd.words)
-        finally:
-            for end in reversed(ends):
-                end()
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as ends:
+        systemd = obtain(lambda: Systemd(home / "systemd"))
+        ends.callback(systemd.stop)
+        podman = obtain(lambda: Podman(tmp_path_factory.mktemp("podman"), systemd.words))
+        ends.callback(podman.stop)
+        for name, value in podman.environment.items():
+            patch.setenv(name, value)
+        registries = {"program": obtain(lambda: UnitOfProgram(systemd, "3.1", home / "program"))}
+        for name, version in (("new", "3.1"), ("kept", "2.8")):
+            registries[name] = UnitOfContainer(systemd, podman, name, version, home / name, new=name == "new")
+        yield Story(home, registries, systemd.words)
 
 
 @pytest.fixture(params=NAMES)

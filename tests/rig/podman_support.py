@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -80,11 +81,15 @@ class Podman:
     def stop(self) -> None:
         """End every container, and unmount what podman leaves mounted."""
         self.podman("rm", "--all", "--force", "--time", "2")
-        with open("/proc/self/mounts", encoding="utf-8") as mounts:
-            paths = [line.split()[1] for line in mounts]
-        for path in reversed(paths):
-            if path.startswith(f"{self.home}/"):
+        # The cleaning up after a container may mount the storage once more.
+        for _try in range(5):
+            with open("/proc/self/mounts", encoding="utf-8") as mounts:
+                paths = [line.split()[1] for line in mounts if line.split()[1].startswith(f"{self.home}/")]
+            if not paths:
+                return
+            for path in reversed(paths):
                 subprocess.run(["umount", "-l", path], capture_output=True, check=False)
+            time.sleep(0.5)
 
 
 class Podded:

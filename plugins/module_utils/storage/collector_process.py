@@ -21,6 +21,8 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
 
 # Set for the collector, also inside a container, so that it can be found whoever its parent is.
 MARKER = "FLEETOPS_REGISTRY_COLLECTION"
+# Set for the tasks that work in a maintenance window, so that they can be told from the collectors that they start.
+WINDOW_MARKER = "FLEETOPS_REGISTRY_WINDOW"
 MAX_LINE_BYTES = 64 * 1024
 _CHUNK = 64 * 1024
 _TAIL = 8 * 1024
@@ -80,6 +82,7 @@ class CollectorProcess:
     def _start(self) -> subprocess.Popen[bytes]:
         environment = dict(os.environ)
         environment[MARKER] = self._run_id
+        environment.pop(WINDOW_MARKER, None)
         try:
             return subprocess.Popen(
                 self._argv,

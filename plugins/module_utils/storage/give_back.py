@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.collector_process import (
     MARKER,
+    WINDOW_MARKER,
     end_marked,
     find_marked,
     is_visible,
@@ -33,8 +34,6 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
     run_command,
 )
 
-# In the environment of whatever may start a collector in a window, modules included. A collector alone has MARKER.
-WINDOW_MARKER = "FLEETOPS_REGISTRY_WINDOW"
 _COMMAND_SECONDS = 300.0
 # A client that was ended a moment ago may have asked its engine for a process that only now appears.
 _SETTLED_SECONDS = 2.0

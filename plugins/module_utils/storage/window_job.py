@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 import time
 
-from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.give_back import works_in_window
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.collector_process import (
+    WINDOW_MARKER,
+    find_marked,
+)
 
 _STEP = 0.2
 
@@ -18,7 +21,7 @@ def wait_for_job(results_file: str, run_id: str, seconds: float) -> bool:
     """Wait up to SECONDS for the job that writes RESULTS_FILE; whether it has ended.
 
     Ansible writes the module's result there in place of a note that it was started. A job that has died without a word has
-    ended, too: it, and all that it had started, carry RUN_ID in their environment.
+    ended, too, even if it has left a collector behind: its processes carry RUN_ID in their environment.
     """
     deadline = time.monotonic() + seconds
     missing = 0
@@ -26,7 +29,7 @@ def wait_for_job(results_file: str, run_id: str, seconds: float) -> bool:
         if _has_result(results_file):
             return True
         # Twice, since the result is written just before the last of them ends.
-        missing = 0 if works_in_window(run_id) else missing + 1
+        missing = 0 if find_marked(run_id, WINDOW_MARKER) else missing + 1
         if missing > 2:
             return True
         if time.monotonic() >= deadline:

@@ -14,15 +14,13 @@ import time
 import pytest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage import give_back as giving
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage import watchdog, window
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.collector_process import WINDOW_MARKER
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.errors import (
     LeaseLost,
     StorageError,
     WatchdogUnable,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.give_back import (
-    WINDOW_MARKER,
-    Orders,
-)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.give_back import Orders
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.host_process import (
     boot_id,
     lives,
@@ -285,7 +283,12 @@ def test_a_job_has_ended_when_its_result_is_there_or_nobody_of_it_is(tmp_path):
         until(lambda: giving.works_in_window(orders.run_id), "the worker did not start")
         assert not window.renew(path, orders.run_id, str(job), 0.5, False)["job_finished"]
         worker.communicate(b"\n")
-    assert window.renew(path, orders.run_id, str(job), 20.0, False)["job_finished"]
+    # A module that was killed can leave its collector behind.
+    environment = dict(os.environ, **{giving.MARKER: orders.run_id})
+    with subprocess.Popen([sys.executable, "-c", "input()"], env=environment, stdin=subprocess.PIPE) as collector:
+        until(lambda: giving.works_in_window(orders.run_id), "the collector did not start")
+        assert window.renew(path, orders.run_id, str(job), 20.0, False)["job_finished"]
+        collector.communicate(b"\n")
     job.write_text('{"changed": true}', encoding="utf-8")
     assert window.renew(path, orders.run_id, str(job), 0.0, False)["job_finished"]
 

@@ -45,10 +45,15 @@ def hold(path: str, orders: Orders, duration: float, limit: float, check_mode: b
             check_orders(orders, scratch)
     result: Result = {"changed": True, "held": not check_mode, "boot_id": boot_id(), "watchdog_pid": None}
     if not check_mode:
-        lease.begin(orders.run_id, duration, limit)
         try:
+            lease.begin(orders.run_id, duration, limit)
             if orders.watched:
                 result["watchdog_pid"] = start_watchdog(lease, orders)
+        except OSError as error:
+            lease.remove()
+            raise StorageError(
+                "the lease cannot be written to %s: %s. Make that possible, and run this again" % (path, error.strerror)
+            ) from error
         except BaseException:
             lease.remove()
             raise

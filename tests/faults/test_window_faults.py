@@ -136,6 +136,7 @@ class Story:
             working = working_for(made.state)
             if name == "collector_killed":
                 self.kill(pid for pid in working if program_of(pid).startswith(str(made.program)))
+                made.hold.go_on()
             elif name == "module_killed":
                 self.kill(pid for pid in working if "python" in program_of(pid).split(" ")[0])
             elif name == "registry_killed":

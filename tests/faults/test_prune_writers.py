@@ -142,16 +142,14 @@ def test_what_four_writers_push_meanwhile_is_there_afterwards(
     writers = [Writer(registry.url, number, images, doomed, deleting, over) for number in range(WRITERS)]
     for writer in writers:
         writer.start()
-    run = warm.start(
-        "registry_prune",
-        {
-            "url": registry.url,
-            "policies": [{"name": "p", "tags": ["~^t[0-9]+$"], "keep_newest": KEEP}],
-            "backup_dir": str(tmp_path / "backup"),
-            "max_delete_percent": 100,
-            "strategy": strategy,
-        },
-    )
+    arguments = {
+        "url": registry.url,
+        "policies": [{"name": "p", "tags": ["~^t[0-9]+$"], "keep_newest": KEEP}],
+        "backup_dir": str(tmp_path / "backup"),
+        "max_delete_percent": 100,
+        "strategy": strategy,
+    }
+    run = warm.start("registry_prune", arguments)
     while run.running and not any('"ready"' in path.read_text() for path in tmp_path.glob("backup/*.jsonl")):
         time.sleep(0.005)
     ready = time.time()
@@ -194,13 +192,16 @@ def test_what_four_writers_push_meanwhile_is_there_afterwards(
         if own and asked and min(push.end for push in own) < min(asked) - SLACK:
             assert tag in reported, tag
     # What stays and was not pushed is as it was; what goes and was not pushed is gone, unless it was promoted.
+    if done["errors"]:
+        finished = warm.run("registry_prune", arguments)
+        assert not finished.failed, finished.msg
     listed = set(store.listed(registry.url, REPOSITORY))
     promoted = {push.digest for push in pushes if push.promoted}
     for tag, image in images.items():
         if tag not in last and tag not in doomed:
             assert store.digest(registry.url, REPOSITORY, tag) == image.digest
         if tag not in last and tag in doomed and image.digest not in promoted:
-            assert tag not in listed or tag in " ".join(done["errors"]), tag
+            assert tag not in listed, tag
     vanished = sorted(push.tag for push in lost if push.promoted)
     confirmed = [window for windows in by_name.values() for window in windows]
     if strategy == "digest":

@@ -212,13 +212,23 @@ class Applier:
                     raise
                 self._abilities = Abilities(self._abilities.native_untag, may_push=False)
                 return self._take_off(plan, [tag for tag in tags if tag.action == UNTAG], Strategy("", False), outcome)
+            except moving.BatchFailed as error:
+                self._note_moved(plan, outcome, error.taken)
+                raise
+            self._note_moved(plan, outcome, results)
             for result in results:
-                if result.state == moving.MOVED:
-                    outcome.drifted.append(Drift(plan.name, result.tag.name, "it names %s now" % result.text))
-                elif result.state == moving.FAILED:
+                if result.state == moving.FAILED:
                     outcome.errors.append("the tag %s: %s" % (result.tag.name, result.text))
             self._record(plan, outcome, [result.tag for result in results if result.state == moving.TAKEN])
         return True
+
+    @staticmethod
+    def _note_moved(plan: RepositoryPlan, outcome: RepositoryOutcome, results: t.Iterable[moving.Taken]) -> None:
+        outcome.drifted.extend(
+            Drift(plan.name, result.tag.name, "it names %s now" % result.text)
+            for result in results
+            if result.state == moving.MOVED
+        )
 
     def _take_off_lost(
         self, plan: RepositoryPlan, tags: t.Sequence[PlannedTag], outcome: RepositoryOutcome

@@ -44,6 +44,14 @@ class Taken(t.NamedTuple):
     text: str = ""
 
 
+class BatchFailed(DeletionFailed):
+    """A tombstone that could not be deleted. TAKEN: what had become of its tags until then."""
+
+    def __init__(self, text: str, taken: t.Sequence[Taken]) -> None:
+        super().__init__(text)
+        self.taken = taken
+
+
 def batches(tags: t.Sequence[PlannedTag]) -> t.Iterator[t.Sequence[PlannedTag]]:
     """TAGS in parts of at most MAX_BATCH."""
     for start in range(0, len(tags), MAX_BATCH):
@@ -75,7 +83,7 @@ def take_off_by_tombstone(
 ) -> t.List[Taken]:
     """Move TAGS (at most MAX_BATCH) onto one tombstone of RUN and delete it; ANNOUNCE is told its digest before it is pushed.
 
-    Raises RegistryError where the registry refuses.
+    Raises BatchFailed where the tombstone stays, and RegistryError where the registry refuses.
     """
     before = {tag.name: Parked(tag.digest, tag.pushed) for tag in tags if tag.digest}
     tombstone = make_tombstone(run, before)
@@ -96,7 +104,10 @@ def take_off_by_tombstone(
     taken = [move(tag) for tag in tags[:1]]
     taken += [result for _tag, result in run_parallel(move, tags[1:], client.connection.workers)]
     if any(result.state == TAKEN for result in taken):
-        bury(client, repository, tombstone, [tag.name for tag in tags])
+        try:
+            bury(client, repository, tombstone, [tag.name for tag in tags])
+        except DeletionFailed as error:
+            raise BatchFailed(str(error), taken) from error
     return taken
 
 

@@ -25,6 +25,25 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def _end(pid: int) -> None:
+    """End a process and all that descends from it: Ansible's workers have sessions of their own, so a group is not enough."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        children.setdefault(parent, []).append(int(stat.parent.name))
+    waiting = [pid]
+    while waiting:
+        one = waiting.pop()
+        waiting.extend(children.get(one, ()))
+        try:
+            os.kill(one, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
 def run(command: list[str], home: Path, budget: float, given: str = "") -> dict[str, Any]:
     """Run COMMAND in HOME with GIVEN on its standard input, for at most BUDGET seconds.
 
@@ -58,12 +77,12 @@ def run(command: list[str], home: Path, budget: float, given: str = "") -> dict[
                     status = os.waitstatus_to_exitcode(waited)
                     break
                 if seconds > budget:
-                    os.killpg(process.pid, signal.SIGKILL)
+                    _end(process.pid)
                     _pid, _waited, usage = os.wait4(process.pid, 0)
                     break
                 time.sleep(0.02)
         except KeyboardInterrupt:
-            os.killpg(process.pid, signal.SIGKILL)
+            _end(process.pid)
             os.wait4(process.pid, 0)
             raise
         process.returncode = -signal.SIGKILL if status is None else status

@@ -57,11 +57,13 @@ class Pair:
         program = obtain(lambda: registry_binary(version))
         self.first = Operated(home / "first", program)
         self.second = Operated(home / "second", program)
-        self.second.stop()
-        text = self.second.config.read_text(encoding="utf-8")
-        self.second.config.write_text(text.replace(str(self.second.home / "data"), str(self.first.home / "data")))
-        self.second.start()
         self.both = (self.first, self.second)
+        for registry in self.both:
+            # One store, and one secret, without which an upload that begins at one of them cannot go on at the other.
+            registry.stop()
+            text = registry.config.read_text(encoding="utf-8").replace("http:", "http:\n    secret: of both")
+            registry.config.write_text(text.replace(str(self.second.home / "data"), str(self.first.home / "data")))
+            registry.start()
         further = self.second.inventory()
         names = ("registry_url", "registry_config_path", "registry_restart_command", "registry_start_command")
         instance = {name: further[name] for name in (*names, "registry_stop_command")}
@@ -128,8 +130,6 @@ def test_both_are_in_the_window_and_both_come_back(pair, proxy):
 def test_where_one_cannot_the_others_are_not_collected_either(pair):
     for day in range(3):
         pair.first.push("team/app", f"1.{day}", day)
-    configured = pair.site.role("prune", **SETTINGS)
-    assert configured.status != 0  # deletes are off
     assert pair.site.role("configure").status == 0
     assert pair.site.role("prune", **SETTINGS).status == 0
     (pair.second.home / "fail-restarts").touch()
@@ -144,7 +144,8 @@ def test_where_one_cannot_the_others_are_not_collected_either(pair):
     ]
     assert again[1][1] == before[1][1]
     assert pair.first.bytes_on_disk() == size
-    assert pair.site.role("garbage_collect").status == 0
+    done = pair.site.role("garbage_collect")
+    assert done.status == 0, done.output[-5000:]
     assert pair.first.bytes_on_disk() < size
 
 

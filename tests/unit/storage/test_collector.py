@@ -276,7 +276,18 @@ def test_marked_processes_are_found_and_ended(program):
         (["docker", "exec", "box", "registry"], ["docker", "exec", "-e", MARKER + "=id", "box", "registry"]),
         (
             ["/usr/bin/podman", "--root", "/x", "run", "--rm", "image"],
-            ["/usr/bin/podman", "--root", "/x", "run", "-e", MARKER + "=id", "--label", MARKER + "=id", "--rm", "image"],
+            [
+                "/usr/bin/podman",
+                "--root",
+                "/x",
+                "run",
+                "-e",
+                MARKER + "=id",
+                "--label",
+                MARKER + "=id",
+                "--rm",
+                "image",
+            ],
         ),
         (
             ["sudo", "docker", "compose", "exec", "-T", "registry", "registry"],

@@ -10,6 +10,7 @@ collector: by the tags, by the manifests, and by the bytes.
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -328,9 +329,9 @@ def test_the_registry_killed_inside_a_deletion_the_next_run_finishes_and_decides
                 for attempt in range(ATTEMPTS):
                     run = story.begin(registry.url, strategy, f"{number}-{attempt}")
                     disk = Disk(story.original, run.repository)
-                    in_time = []
+                    in_time: list[bool] = []
 
-                    def kill(process, run=run, disk=disk, seen=seen, inside=inside, in_time=in_time):
+                    def kill(process, run, disk, seen, inside, in_time):
                         while not run.ready and process.running:
                             time.sleep(0.005)
                         while not seen(disk) and process.running:
@@ -340,7 +341,8 @@ def test_the_registry_killed_inside_a_deletion_the_next_run_finishes_and_decides
                         process.finish()
                         registry.start()
 
-                    story.killed_and_finished(run, strategy, kill)
+                    bound = functools.partial(kill, run=run, disk=disk, seen=seen, inside=inside, in_time=in_time)
+                    story.killed_and_finished(run, strategy, bound)
                     if in_time[0]:
                         break
                 else:

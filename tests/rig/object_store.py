@@ -10,9 +10,9 @@ import shutil
 import sys
 import urllib.parse
 import urllib.request
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from types import TracebackType
+from xml.etree import ElementTree
 
 from ansible_collections.fleetops.container_registry.tests.rig.binaries import Unavailable
 from ansible_collections.fleetops.container_registry.tests.rig.daemon import Daemon

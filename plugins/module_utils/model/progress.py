@@ -55,6 +55,8 @@ def step_of(record: object) -> t.Optional[Step]:
     except TypeError:
         return None
     numbers = (step.number, step.repositories, step.done, step.total, step.deleted, step.kept, step.to_go)
-    if not isinstance(step.repository, str) or not all(type(number) is int for number in numbers):
+    if not isinstance(step.repository, str) or not all(
+        isinstance(number, int) and not isinstance(number, bool) for number in numbers
+    ):
         return None
     return step

@@ -44,7 +44,8 @@ class Wish:
     """What the user asks of one scan.
 
     STORAGE_ROOT: the rootdirectory. OUTPUT: the file for the scan, GARBAGE_OUTPUT the one for the digests that a collection would
-    free, or None. PROGRESS_FILE: where the verification tells how far it is, or None. STALE_UPLOADS_AFTER in seconds. DETAILS: none, repositories or all. FINDINGS_LIMIT of each kind.
+    free, or None. PROGRESS_FILE: where the verification tells how far it is, or None. STALE_UPLOADS_AFTER in seconds. DETAILS: none,
+    repositories or all. FINDINGS_LIMIT of each kind.
     """
 
     storage_root: str

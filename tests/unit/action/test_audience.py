@@ -19,8 +19,8 @@ PLAYBOOK = {"forks": 5, "args": ("site.yml",)}
 AD_HOC = {"forks": 5, "module_name": "registry_prune", "one_line": None, "tree": None}
 
 
-def decide(environment=(), callback="default", terminal=True, shows_ok=True, cli=PLAYBOOK):
-    return audience(dict(environment), callback, terminal, shows_ok, cli)
+def decide(environment=(), callback="default", terminal=True, shows_ok=True, cli=None):
+    return audience(dict(environment), callback, terminal, shows_ok, PLAYBOOK if cli is None else cli)
 
 
 @pytest.mark.parametrize(

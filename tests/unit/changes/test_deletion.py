@@ -38,7 +38,7 @@ class Played:
         self.present = present
         self.script = list(script)
         self.puts = []
-        self.refuses = None
+        self.refuses: Exception | None = None
 
     def delete_manifest(self, _repository, reference):
         manifest, tags, answer = self.script.pop(0) if self.script else (True, True, DeleteAnswer(202))
@@ -51,7 +51,7 @@ class Played:
         return answer
 
     def put_manifest(self, _repository, reference, _body, _media_type):
-        if self.refuses is not None:
+        if isinstance(self.refuses, Exception):
             raise self.refuses
         self.puts.append(reference)
         self.present = True

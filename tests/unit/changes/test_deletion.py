@@ -30,6 +30,13 @@ FAILED = ServerFailed("HTTP 500", status=500)
 LOST = ConnectionFailed("the connection broke")
 
 
+def answered(answer):
+    """What a client makes of an answer: a failure is raised."""
+    if isinstance(answer, RegistryError):
+        raise answer
+    return answer
+
+
 class Played:
     """A registry with one manifest and its tags. SCRIPT: per DELETE, what goes (manifest, tags), and the answer or error."""
 
@@ -46,9 +53,7 @@ class Played:
             self.present = False
         if tags:
             self.tags_on = set() if ":" in reference else self.tags_on - {reference}
-        if isinstance(answer, RegistryError):
-            raise answer
-        return answer
+        return answered(answer)
 
     def put_manifest(self, _repository, reference, _body, _media_type):
         if isinstance(self.refuses, Exception):

@@ -11,6 +11,12 @@ from pathlib import Path
 import pytest
 from ansible_collections.fleetops.container_registry.tests.rig import modules, store
 from ansible_collections.fleetops.container_registry.tests.rig.content import Pusher
+from ansible_collections.fleetops.container_registry.tests.rig.redis_server import (
+    DATABASE,
+    FOREIGN,
+    PASSWORD,
+    RedisServer,
+)
 from ansible_collections.fleetops.container_registry.tests.rig.registry import RegistryProcess
 from ansible_collections.fleetops.container_registry.tests.rig.require import obtain
 
@@ -123,7 +129,30 @@ def _window_lease(call, registry, backup):
     assert call("registry_window_lease", path=path, state="released")["watchdog_report"] is None
 
 
+def _cache_clear(call, registry, backup):
+    # tests/integration/test_redis.py holds what is removed; here a database without a registry's keys is enough.
+    home = Path(f"{backup}.redis")
+    home.mkdir()
+    server = obtain(lambda: RedisServer(home))
+    try:
+        cleared = call(
+            "registry_cache_clear", host="127.0.0.1", port=server.port, database=DATABASE, password=PASSWORD, timeout=5
+        )
+        assert (cleared["changed"], cleared["keys_found"]) == (False, 0)
+        assert server.keys() == FOREIGN
+    finally:
+        server.stop()
+
+
+def _storage_wait(call, registry, backup):
+    busy = call("registry_storage_wait", storage_root=str(registry.store_root), quiet=3600, timeout=0)
+    assert not busy["quiet"]
+    assert call("registry_storage_wait", storage_root=str(registry.store_root), quiet=0)["quiet"]
+
+
 CASES = {
+    "registry_cache_clear": _cache_clear,
+    "registry_storage_wait": _storage_wait,
     "registry_info": _info,
     "registry_catalog_info": _catalog,
     "registry_tags_info": _tags,

@@ -27,6 +27,8 @@ unexport ANSIBLE_CONFIG ANSIBLE_INVENTORY PYTHONPATH PYTHONHOME VIRTUAL_ENV
 SANITY_HOME := $(abspath $(BUILD))/sanity-home
 PYTEST := cd $(COLLECTION) && $(VENV_BIN)/python -m pytest -q
 WORKERS ?= 2
+PLAYS ?= tests/plays
+FAULTS ?= tests/faults
 
 .PHONY: test lint sanity unit integration plays faults demo bench venv audit sync clean
 
@@ -65,10 +67,10 @@ integration: venv sync
 	  --host-pattern all tests/integration/modules
 
 plays: venv sync
-	$(PYTEST) -n $(WORKERS) --dist loadfile tests/plays
+	$(PYTEST) -n $(WORKERS) --dist loadfile $(PLAYS)
 
 faults: venv sync
-	$(PYTEST) -n $(WORKERS) --dist worksteal tests/faults
+	$(PYTEST) -n $(WORKERS) --dist loadfile $(FAULTS)
 
 demo: venv sync
 	@cd $(COLLECTION) && $(VENV_BIN)/python -m tests.rig.demo

@@ -142,19 +142,7 @@ def job(module: StoreModule) -> t.Dict[str, t.Any]:
 def main() -> None:
     """Run the module."""
     StoreModule(
-        {
-            "host": {"type": "str", "required": True},
-            "port": {"type": "int", "default": 6379},
-            "database": {"type": "int", "default": 0},
-            "username": {"type": "str"},
-            "password": {"type": "str", "no_log": True},
-            "tls": {"type": "bool", "default": False},
-            "ca_path": {"type": "path"},
-            "client_cert": {"type": "path"},
-            "client_key": {"type": "path"},
-            "validate_certs": {"type": "bool", "default": True},
-            "timeout": {"type": "float", "default": 10.0},
-        },
+        {**server.CACHE_OPTIONS, "timeout": {"type": "float", "default": 10.0}},
         required_by={"client_key": ["client_cert"]},
     ).run(job)
 

@@ -26,6 +26,20 @@ else:
 
 BATCH = 500
 
+CACHE_OPTIONS: t.Dict[str, t.Dict[str, t.Any]] = {
+    "host": {"type": "str", "required": True},
+    "port": {"type": "int", "default": 6379},
+    "database": {"type": "int", "default": 0},
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "tls": {"type": "bool", "default": False},
+    "ca_path": {"type": "path"},
+    "client_cert": {"type": "path"},
+    "client_key": {"type": "path"},
+    "validate_certs": {"type": "bool", "default": True},
+}
+"""The options of a module that say where the cache is, named as the fields of CacheAddress."""
+
 
 class CacheError(Exception):
     """A Redis server that did not do what was asked. The text names the server, the reason and the remedy, and no secret."""

@@ -30,13 +30,12 @@ WORKERS ?= 2
 PLAYS ?= tests/plays
 FAULTS ?= tests/faults
 
-.PHONY: test lint sanity unit integration plays faults demo bench venv audit sync clean
+.PHONY: test lint sanity unit integration integration-registries integration-modules plays faults demo bench venv audit sync clean
 
 test:
-	@# Neither of these two uses more than one core.
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint sanity
-	@$(MAKE) --no-print-directory unit
-	@$(MAKE) --no-print-directory integration
+	@echo "lint, sanity, unit and integration tests run side by side, and each shows its output when it has ended"
+	@# Most of them wait for something most of the time: for one core, a registry, a limit that is to be reached.
+	@$(MAKE) --no-print-directory --jobs=5 --output-sync=target lint sanity unit integration
 
 lint: venv sync
 	cd $(COLLECTION) && ruff check .
@@ -60,8 +59,12 @@ sanity: venv sync
 unit: venv sync
 	$(PYTEST) -n $(WORKERS) tests/unit
 
-integration: venv sync
+integration: integration-registries integration-modules
+
+integration-registries: venv sync
 	$(PYTEST) -n $(WORKERS) --dist loadfile tests/integration --ignore tests/integration/modules
+
+integration-modules: venv sync
 	@# pytest-ansible leaves files and sockets of ansible's open, so its warnings are no failures.
 	$(PYTEST) -p pytest_ansible.plugin --import-mode=prepend -W ignore --inventory tests/integration/modules/inventory.yml \
 	  --host-pattern all tests/integration/modules

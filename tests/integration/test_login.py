@@ -382,7 +382,7 @@ class TestRealLogins:
             result = ask(guarded, **options)
             assert not result.failed, result.msg
 
-    def test_a_password_that_only_a_credential_helper_knows(self, guarded, tmp_path):
+    def test_a_password_that_only_a_credential_helper_knows(self, guarded, tmp_path, monkeypatch):
         """docker-credential-pass, with pass and gpg behind it, in a home of its own."""
         helper = obtain(
             lambda: unpacked_debian_program("golang-docker-credential-helpers", "usr/bin/docker-credential-pass")
@@ -422,6 +422,8 @@ class TestRealLogins:
                 assert not result.failed, result.msg
                 # For a registry that it does not know, the helper says so, which is no failure of it.
                 config.write_text(json.dumps({"credHelpers": {"127.0.0.1:1": "pass"}}), encoding="utf-8")
+                for variable, value in env.items():
+                    monkeypatch.setenv(variable, value)
                 with RegistryClient(Connection("http://127.0.0.1:1", auth_file=str(config))) as client:
                     assert client.auth_scheme == "none"
                 other = ask(guarded, auth_file=str(config), env=env)

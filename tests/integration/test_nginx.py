@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 
 import pytest
@@ -18,7 +17,7 @@ from ansible_collections.fleetops.container_registry.tests.rig import modules
 from ansible_collections.fleetops.container_registry.tests.rig.binaries import VERSIONS, debian_program, registry_binary
 from ansible_collections.fleetops.container_registry.tests.rig.certificates import make_certificates
 from ansible_collections.fleetops.container_registry.tests.rig.content import Pusher
-from ansible_collections.fleetops.container_registry.tests.rig.daemon import Daemon
+from ansible_collections.fleetops.container_registry.tests.rig.nginx import nginx
 from ansible_collections.fleetops.container_registry.tests.rig.registry import RegistryProcess, free_port
 from ansible_collections.fleetops.container_registry.tests.rig.require import obtain
 
@@ -26,19 +25,7 @@ USER, PASSWORD = "robot", "correct horse: battery"
 
 # "front" wants a client's certificate and a password, and has the registry below a path. "blobs" serves the store's own files,
 # as an object store does. "busy" and "full" turn requests away that come too fast, "small" those that are too long.
-CONFIG = """\
-daemon off;
-pid {home}/pid;
-error_log {home}/error.log;
-{user}
-events {{}}
-http {{
-  access_log off;
-  client_body_temp_path {home}/body;
-  proxy_temp_path {home}/proxy;
-  fastcgi_temp_path {home}/fastcgi;
-  uwsgi_temp_path {home}/uwsgi;
-  scgi_temp_path {home}/scgi;
+SERVERS = """\
   log_format seen "$request_method $uri $status <$http_authorization>";
   limit_req_zone $server_port zone=requests:1m rate=30r/s;
   proxy_http_version 1.1;
@@ -46,7 +33,6 @@ http {{
   proxy_set_header X-Forwarded-Proto $scheme;
   ssl_certificate {certificates}/server.pem;
   ssl_certificate_key {certificates}/server.key;
-  client_max_body_size 0;
   server {{
     listen 127.0.0.1:{front} ssl;
     ssl_client_certificate {certificates}/ca.pem;
@@ -78,9 +64,8 @@ http {{
     client_max_body_size 200;
     location / {{ proxy_pass {open}; }}
   }}
-}}
 """
-SERVERS = ("front", "blobs", "busy", "full", "small")
+NAMES = ("front", "blobs", "busy", "full", "small")
 
 
 class Site:
@@ -90,7 +75,7 @@ class Site:
     def __init__(self, version, home, certificates):
         self.home = home
         self.certificates = certificates
-        self.ports = {name: free_port() for name in SERVERS}
+        self.ports = {name: free_port() for name in NAMES}
         htpasswd = obtain(lambda: debian_program("apache2-utils", "htpasswd"))
         made = subprocess.run([str(htpasswd), "-Bbn", USER, PASSWORD], check=True, capture_output=True)
         (home / "htpasswd").write_bytes(made.stdout)
@@ -107,19 +92,15 @@ class Site:
         # One store for both.
         self.guarded.store_root.rmdir()
         self.guarded.store_root.symlink_to(self.open.store_root)
-        config = CONFIG.format(
+        servers = SERVERS.format(
             home=home,
-            user="user root;" if os.geteuid() == 0 else "",
             certificates=certificates,
             store=self.open.store_root,
             guarded=self.guarded.url,
             open=self.open.url,
             **self.ports,
         )
-        (home / "nginx.conf").write_text(config, encoding="utf-8")
-        program = str(obtain(lambda: debian_program("nginx", "nginx")))
-        command = [program, "-p", str(home), "-e", str(home / "error.log"), "-c", str(home / "nginx.conf")]
-        self.nginx = Daemon(command, self.ports["small"], home / "nginx.log")
+        self.nginx = nginx(home, servers, self.ports["small"])
 
     def url(self, server):
         return f"http://127.0.0.1:{self.ports[server]}"

@@ -67,6 +67,7 @@ def test_the_main_job_is_done(story, name):
 def test_the_container_is_the_same_and_only_what_was_asked_for_is_configured(story, name):
     before, after = story.moments[0][name], story.moments[2][name]
     assert after.identity == before.identity
+    assert after.owner == before.owner
     if name == "podman":
         assert after.config == before.config
     else:

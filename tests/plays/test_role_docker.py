@@ -6,19 +6,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
+from ansible_collections.fleetops.container_registry.tests.rig.deployed import Moment, Story, wait
 from ansible_collections.fleetops.container_registry.tests.rig.docker_support import Contained, Engine
 from ansible_collections.fleetops.container_registry.tests.rig.require import obtain
-from ansible_collections.fleetops.container_registry.tests.rig.role_support import (
-    Site,
-    answers,
-    push_image,
-    tags_of,
-)
+from ansible_collections.fleetops.container_registry.tests.rig.role_support import Site, push_image
 
-POLICIES = [{"name": "everything", "keep_newest": 2}]
 # the configuration's place, by name of the host
 CASES = {"mounted": ("3.1", True), "inside": ("2.8", False)}
 
@@ -30,56 +23,16 @@ def engine(tmp_path_factory):
     started.stop()
 
 
-def wait(url: str) -> None:
-    for _try in range(100):
-        if answers(url) != "down":
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"no registry at {url}")
-
-
-class Moment:
-    def __init__(self, registry: Contained) -> None:
-        self.id = registry.inspect(".Id")
-        self.process = registry.process
-        self.config = registry.config_file()
-        self.tags = tags_of(registry.url, "team/app")
-        self.delete = answers(registry.url)
-        self.bytes = registry.bytes_on_disk()
-
-
-class Story:
-    def __init__(self, engine: Engine, home) -> None:
-        self.registries = {
+@pytest.fixture(scope="module")
+def story(engine, tmp_path_factory):
+    home = tmp_path_factory.mktemp("docker")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_HOST", engine.host)
+        registries = {
             name: Contained(engine, name, version, home / name, mounted=mounted, env={})
             for name, (version, mounted) in CASES.items()
         }
-        for registry in self.registries.values():
-            wait(registry.url)
-            for day in range(5):
-                push_image(registry.url, "team/app", f"1.{day}", day)
-        self.site = Site(home, {name: registry.inventory() for name, registry in self.registries.items()})
-        self.engine = engine
-        self.plays = []
-        self.moments = [self.now()]
-        for options in (["--check"], [], []):
-            self.run("main", *options)
-
-    def run(self, entry: str, *options: str, **settings: object) -> None:
-        play = self.site.role(entry, *options, registry_policies=POLICIES, registry_max_delete_percent=90, **settings)
-        assert play.status == 0, play.output[-6000:]
-        self.plays.append(play)
-        self.moments.append(self.now())
-
-    def now(self) -> dict[str, Moment]:
-        return {name: Moment(registry) for name, registry in self.registries.items()}
-
-
-@pytest.fixture(scope="module")
-def story(engine, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DOCKER_HOST", engine.host)
-        yield Story(engine, tmp_path_factory.mktemp("docker"))
+        yield Story(home, registries)
 
 
 @pytest.fixture(params=CASES)
@@ -103,10 +56,10 @@ def test_the_main_job_is_done(story, name):
 
 def test_the_container_is_the_same_and_its_configuration_keeps_owner_and_mode(story, name):
     before, after = story.moments[0][name], story.moments[2][name]
-    assert after.id == before.id
-    assert after.config[1] == before.config[1]
+    assert after.identity == before.identity
+    assert after.owner == before.owner
     added = "    rootdirectory: /var/lib/registry\n  delete:\n    enabled: true\n"
-    assert after.config[0] == before.config[0].replace("    rootdirectory: /var/lib/registry\n", added)
+    assert after.config == before.config.replace("    rootdirectory: /var/lib/registry\n", added)
 
 
 def test_the_second_run_changes_nothing_and_restarts_nothing(story, name):
@@ -115,21 +68,21 @@ def test_the_second_run_changes_nothing_and_restarts_nothing(story, name):
     assert vars(again) == vars(after)
 
 
-def test_a_stopped_registry_is_collected_from_a_container_beside_it(story):
+def test_a_stopped_registry_is_collected_from_a_container_beside_it(story, engine):
     for registry in story.registries.values():
         push_image(registry.url, "team/app", "2.0", 7)
         push_image(registry.url, "team/app", "2.1", 8)
-    before = story.now()
     story.run("prune")
+    before = story.moments[-1]
     story.run("garbage_collect", registry_garbage_collect_mode="stopped")
     for name, after in story.moments[-1].items():
-        assert after.id == before[name].id
-        assert after.config == before[name].config
+        assert after.identity == before[name].identity
+        assert (after.config, after.owner) == (before[name].config, before[name].owner)
         assert sorted(after.tags) == ["2.0", "2.1"]
         assert after.bytes < before[name].bytes
         assert after.process != before[name].process
-        assert [path.name for path in story.registries[name].state.glob("*.config.yml")] == []
-    names = story.engine.docker("ps", "-a", "--format", "{{.Names}}").split()
+        assert list(story.state(name).glob("*.config.yml")) == []
+    names = engine.docker("ps", "-a", "--format", "{{.Names}}").split()
     assert sorted(names) == sorted(CASES)
 
 
@@ -140,9 +93,9 @@ def test_a_stopped_registry_is_collected_from_a_container_beside_it(story):
         ("garbage_collect", "REGISTRY_STORAGE_MAINTENANCE", '{"readonly": {"enabled": false}}'),
     ],
 )
-def test_an_environment_that_defeats_the_file_is_found_in_the_container(story, tmp_path, entry, variable, value):
+def test_an_environment_that_defeats_the_file_is_found_in_the_container(story, engine, tmp_path, entry, variable, value):
     name = entry.replace("_", "")
-    registry = Contained(story.engine, name, "3.1", tmp_path, mounted=True, env={variable: value})
+    registry = Contained(engine, name, "3.1", tmp_path, mounted=True, env={variable: value})
     try:
         wait(registry.url)
         push_image(registry.url, "team/app", "one", 1)
@@ -155,7 +108,7 @@ def test_an_environment_that_defeats_the_file_is_found_in_the_container(story, t
         assert variable in play.failure
         assert vars(Moment(registry)) == vars(before)
     finally:
-        story.engine.docker("rm", "-f", name)
+        engine.docker("rm", "-f", name)
 
 
 def test_a_container_that_is_not_there_is_named(story):

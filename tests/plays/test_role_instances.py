@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.fleetops.container_registry.tests.rig.binaries import VERSIONS, debian_program, registry_binary
-from ansible_collections.fleetops.container_registry.tests.rig.daemon import Daemon
+from ansible_collections.fleetops.container_registry.tests.rig.binaries import VERSIONS, registry_binary
+from ansible_collections.fleetops.container_registry.tests.rig.nginx import nginx
 from ansible_collections.fleetops.container_registry.tests.rig.require import obtain
 from ansible_collections.fleetops.container_registry.tests.rig.role_support import (
     PLAYBOOKS,
@@ -27,26 +27,12 @@ from ansible_collections.fleetops.container_registry.tests.rig.role_support impo
 
 SETTINGS = {"registry_policies": [{"name": "everything", "keep_newest": 1}], "registry_max_delete_percent": 90}
 
-CONFIG = """\
-daemon off;
-pid {home}/pid;
-error_log {home}/error.log;
-{user}
-events {{}}
-http {{
-  access_log off;
-  client_body_temp_path {home}/body;
-  proxy_temp_path {home}/proxy;
-  fastcgi_temp_path {home}/fastcgi;
-  uwsgi_temp_path {home}/uwsgi;
-  scgi_temp_path {home}/scgi;
-  client_max_body_size 0;
+SERVERS = """\
   upstream registries {{ {servers} }}
   server {{
     listen 127.0.0.1:{port};
     location / {{ proxy_pass http://registries; proxy_set_header Host $http_host; }}
   }}
-}}
 """
 
 
@@ -91,10 +77,7 @@ def proxy(pair, tmp_path):
     home.mkdir()
     port = free_port()
     servers = " ".join(f"server 127.0.0.1:{registry.port};" for registry in pair.both)
-    user = "user root;" if os.geteuid() == 0 else ""
-    (home / "conf").write_text(CONFIG.format(home=home, servers=servers, port=port, user=user), encoding="utf-8")
-    nginx = obtain(lambda: debian_program("nginx-light", "nginx"))
-    with Daemon([str(nginx), "-p", str(home), "-c", str(home / "conf")], port, home / "log"):
+    with nginx(home, SERVERS.format(servers=servers, port=port), port):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -147,6 +130,25 @@ def test_where_one_cannot_the_others_are_not_collected_either(pair):
     done = pair.site.role("garbage_collect")
     assert done.status == 0, done.output[-5000:]
     assert pair.first.bytes_on_disk() < size
+
+
+def test_one_on_another_store_is_refused_and_none_is_touched(pair):
+    for day in range(3):
+        pair.first.push("team/app", f"1.{day}", day)
+    assert pair.site.role("configure").status == 0
+    assert pair.site.role("prune", **SETTINGS).status == 0
+    pair.second.stop()
+    text = pair.second.config.read_text(encoding="utf-8")
+    pair.second.config.write_text(text.replace(str(pair.first.home / "data"), str(pair.second.home / "data")))
+    pair.second.start()
+    pair.second.push("team/other", "one", 1)
+    before, size = pair.state(), pair.first.bytes_on_disk()
+    play = pair.site.role("garbage_collect")
+    assert play.status != 0
+    assert "does not show the repository team/app" in play.failure
+    assert "serves another store" in play.failure
+    assert pair.state() == before
+    assert pair.first.bytes_on_disk() == size
 
 
 def test_the_watchdog_gives_both_back(pair):

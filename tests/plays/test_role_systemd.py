@@ -57,6 +57,7 @@ def test_the_main_job_is_done(story, name):
     assert after.tags == {tag: before.tags[tag] for tag in ("1.3", "1.4")}
     assert after.bytes < before.bytes * 0.6
     assert (before.delete, after.delete) == ("disabled", "enabled")
+    assert after.owner == before.owner
     assert after.process != before.process
     added = [line for line in after.config.splitlines() if line not in before.config.splitlines()]
     assert [line.strip() for line in added] == ["delete:", "enabled: true"]

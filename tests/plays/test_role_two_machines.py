@@ -57,6 +57,18 @@ def test_a_loopback_url_is_refused_on_another_machine(far):
     assert "registry_api_host" in play.failure
 
 
+def test_a_loopback_url_of_a_further_instance_is_refused_on_another_machine(far):
+    registry, site = far
+    further = {"registry_url": "http://127.0.0.1:5999", "registry_container": "another"}
+    elsewhere = registry.url.replace("127.0.0.1", "0.0.0.0")
+    before = registry.process
+    play = site.role("garbage_collect", registry_url=elsewhere, registry_instances=[further])
+    assert play.status != 0
+    assert "http://127.0.0.1:5999 is a loopback address" in play.failure
+    assert "a probe would prove nothing" in play.failure
+    assert registry.process == before
+
+
 def test_backups_in_a_container_that_is_thrown_away_are_refused(far, tmp_path):
     registry, site = far
     digest = registry.push("team/app", "one", 1)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ansible_collections.fleetops.container_registry.tests.rig.binaries import go_build
 from ansible_collections.fleetops.container_registry.tests.rig.docker_support import CONFIG, CONFIG_INSIDE, Engine
-from ansible_collections.fleetops.container_registry.tests.rig.role_support import free_port
+from ansible_collections.fleetops.container_registry.tests.rig.role_support import free_port, text_and_owner
 
 # The last release of version 2; go install refuses it, since its go.mod excludes versions.
 COMPOSE = ("github.com/docker/compose/v2", "v2.40.3", "./cmd", "docker-compose")
@@ -80,8 +80,8 @@ class Composed:
     def process(self) -> str:
         return self.engine.docker("inspect", "-f", "{{.State.StartedAt}}", self.identity)
 
-    def config_text(self) -> str:
-        return self.config.read_text(encoding="utf-8")
+    def config_file(self) -> tuple[str, str]:
+        return text_and_owner(self.config)
 
     def deployment(self) -> dict:
         return {"registry_deployment": "compose", "registry_compose_project": self.project}

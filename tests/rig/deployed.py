@@ -26,7 +26,7 @@ class Moment:
     def __init__(self, registry) -> None:
         self.identity = registry.identity
         self.process = registry.process
-        self.config = registry.config_text()
+        self.config, self.owner = registry.config_file()
         self.tags = tags_of(registry.url, "team/app")
         self.delete = answers(registry.url)
         self.bytes = sum(path.stat().st_size for path in registry.data.rglob("data") if path.is_file())
@@ -37,6 +37,7 @@ class Story:
 
     def __init__(self, home: Path, registries: dict, words: Sequence[str] = ()) -> None:
         self.registries = registries
+        self._home = home
         for registry in registries.values():
             wait(registry.url)
             for day in range(5):
@@ -52,7 +53,7 @@ class Story:
                 common,
                 **registry.deployment(),
                 registry_url=registry.url,
-                registry_state_dir=str(home / f"state-{name}"),
+                registry_state_dir=str(self.state(name)),
             )
             for name, registry in registries.items()
         }
@@ -62,6 +63,10 @@ class Story:
         self.moments = [self.now()]
         for options in (["--check"], [], []):
             self.run("main", *options)
+
+    def state(self, name: str) -> Path:
+        """The folder in which the role keeps its state of a host."""
+        return self._home / f"state-{name}"
 
     def run(self, entry: str, *options: str, **settings: object) -> None:
         play = self.site.role(entry, *options, registry_policies=POLICIES, registry_max_delete_percent=90, **settings)

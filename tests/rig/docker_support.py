@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from ansible_collections.fleetops.container_registry.tests.rig.binaries import Unavailable, locked, registry_binary, run
-from ansible_collections.fleetops.container_registry.tests.rig.role_support import free_port
+from ansible_collections.fleetops.container_registry.tests.rig.role_support import free_port, text_and_owner
 
 CONFIG_INSIDE = "/etc/docker/registry/config.yml"
 
@@ -205,6 +205,10 @@ class Contained:
         return self.engine.docker("inspect", "-f", "{{" + what + "}}", self.name)
 
     @property
+    def identity(self) -> str:
+        return self.inspect(".Id")
+
+    @property
     def process(self) -> tuple[str, str]:
         """Which process serves: its id on this host, and when the container was started."""
         return self.inspect(".State.Pid"), self.inspect(".State.StartedAt")
@@ -216,16 +220,17 @@ class Contained:
             copied = self.config.with_name("copied.yml")
             copied.unlink(missing_ok=True)
             self.engine.docker("cp", "--archive", f"{self.name}:{CONFIG_INSIDE}", str(copied))
-        found = copied.stat()
-        return copied.read_text(encoding="utf-8"), f"{found.st_mode:o} {found.st_uid}:{found.st_gid}"
+        return text_and_owner(copied)
+
+    def deployment(self) -> dict:
+        return {"registry_deployment": "docker", "registry_container": self.name}
 
     def inventory(self) -> dict:
         return {
             "ansible_connection": "local",
             "ansible_python_interpreter": "{{ ansible_playbook_python }}",
             "registry_url": self.url,
-            "registry_deployment": "docker",
-            "registry_container": self.name,
+            **self.deployment(),
             "registry_state_dir": str(self.state),
             "registry_blob_grace": "0s",
             "registry_window_quiet": 0,

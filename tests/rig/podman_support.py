@@ -18,7 +18,7 @@ from ansible_collections.fleetops.container_registry.tests.rig.docker_support im
     CONFIG_INSIDE,
     image_context,
 )
-from ansible_collections.fleetops.container_registry.tests.rig.role_support import free_port
+from ansible_collections.fleetops.container_registry.tests.rig.role_support import free_port, text_and_owner
 
 # crun refuses cgroups of two versions at once, runc cannot raise limits in a sandbox, and there may be no systemd to keep cgroups.
 CONTAINERS_CONF = """\
@@ -119,10 +119,10 @@ class Podded:
     def process(self) -> str:
         return self.engine.podman("inspect", "-f", "{{.State.Pid}} {{.State.StartedAt}}", self.name)
 
-    def config_text(self) -> str:
+    def config_file(self) -> tuple[str, str]:
         copied = self.home / "copied.yml"
         self.engine.podman("cp", f"{self.name}:{CONFIG_INSIDE}", str(copied))
-        return copied.read_text(encoding="utf-8")
+        return text_and_owner(copied)
 
     def deployment(self) -> dict:
         return {"registry_deployment": "podman", "registry_container": self.name}

@@ -171,6 +171,12 @@ class Operated:
         return sum(path.stat().st_size for path in (self.home / "data").rglob("data") if path.is_file())
 
 
+def text_and_owner(path: Path) -> tuple[str, str]:
+    """What is in a file, and its mode, owner and group."""
+    found = path.stat()
+    return path.read_text(encoding="utf-8"), f"{found.st_mode:o} {found.st_uid}:{found.st_gid}"
+
+
 def push_image(url: str, repository: str, tag: str, day: int, layer: bytes | None = None) -> str:
     """Push an image of one layer that was built on that day of 2025; returns its digest."""
     layer = layer if layer is not None else f"{repository}:{tag}:{day}".encode() * 500

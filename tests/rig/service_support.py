@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 from ansible_collections.fleetops.container_registry.tests.rig.binaries import Unavailable, registry_binary
-from ansible_collections.fleetops.container_registry.tests.rig.role_support import CONFIG, free_port
+from ansible_collections.fleetops.container_registry.tests.rig.role_support import CONFIG, free_port, text_and_owner
 
 INIT_SCRIPT = """\
 #!/bin/sh
@@ -69,8 +69,8 @@ class Served:
         pid = Path(f"/run/{self.identity}.pid").read_text(encoding="utf-8").strip()
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19] + " " + pid
 
-    def config_text(self) -> str:
-        return self.config.read_text(encoding="utf-8")
+    def config_file(self) -> tuple[str, str]:
+        return text_and_owner(self.config)
 
     def deployment(self) -> dict:
         return {"registry_deployment": "service", "registry_service": self.identity}

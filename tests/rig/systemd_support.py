@@ -154,8 +154,8 @@ class UnitOfProgram:
     def process(self) -> str:
         return self._systemd.shown(self.name, "MainPID,ExecMainStartTimestampMonotonic")
 
-    def config_text(self) -> str:
-        return self.config.read_text(encoding="utf-8")
+    def config_file(self) -> tuple[str, str]:
+        return role_support.text_and_owner(self.config)
 
     def deployment(self) -> dict:
         return {"registry_deployment": "service", "registry_service": self.name}
@@ -199,8 +199,8 @@ class UnitOfContainer:
         state = self._systemd.shown(self.unit, "ActiveState")
         return state + self._podman.podman("inspect", "-f", "{{.State.Pid}} {{.State.StartedAt}}", self.name)
 
-    def config_text(self) -> str:
-        return self.config.read_text(encoding="utf-8")
+    def config_file(self) -> tuple[str, str]:
+        return role_support.text_and_owner(self.config)
 
     def deployment(self) -> dict:
         return {"registry_deployment": "podman", "registry_container": self.name}

@@ -38,6 +38,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import (
     AUTO,
+    DIGEST,
     TAG,
     Abilities,
     Strategy,
@@ -186,12 +187,10 @@ class Applier:
         """Take TAGS off; False where that cannot be done here and tags can only go with their manifests."""
         if not strategy.move:
             tags = self._take_off_lost(plan, tags, outcome)
+            why = "strategy: digest takes no tag off alone, auto does" if self._forced == DIGEST else self._abilities.why_not
             outcome.skipped.extend(
-                "the tag %s shares its manifest with a kept tag and is kept: taking it off alone needs strategy: auto and the right to push"
-                % tag.name
-                if tag.digest
-                else "the tag %s dangles and is kept: taking it off needs strategy: auto and the right to push"
-                % tag.name
+                "the tag %s %s and is kept: %s"
+                % (tag.name, "shares its manifest with a kept tag" if tag.digest else "dangles", why)
                 for tag in tags
             )
             return False

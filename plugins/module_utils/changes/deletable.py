@@ -9,7 +9,10 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api import client as api
-from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import Abilities
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import (
+    NO_RIGHT_TO_PUSH,
+    Abilities,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import Guard, Plan
 
 REASONS = {
@@ -37,7 +40,10 @@ def find_abilities(
         return Abilities(native_untag=False, may_push=False), None
     found = client.probe(plan.actionable[0].name)
     may_move = found.push not in CANNOT_PUSH and found.untag != api.NONE
-    abilities = Abilities(native_untag=found.untag == api.NATIVE, may_push=may_move)
+    why_not = NO_RIGHT_TO_PUSH
+    if found.product is not None and found.push not in CANNOT_PUSH:
+        why_not = "%s takes no tag off without its manifest. %s" % (found.product.name, found.product.pointer)
+    abilities = Abilities(found.untag == api.NATIVE, may_move, why_not)
     if found.delete == api.ENABLED or (found.delete == api.DISABLED and assume_enabled):
         return abilities, None
     reason = REASONS[found.delete]

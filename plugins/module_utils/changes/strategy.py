@@ -15,6 +15,8 @@ DIGEST = "digest"
 TAG = "tag"
 TOMBSTONE = "tombstone"
 
+NO_RIGHT_TO_PUSH = "taking it off alone needs the right to push, which these credentials do not have"
+
 STRATEGIES = (AUTO, DIGEST, TAG, TOMBSTONE)
 
 # A DELETE by digest reads every tag of the repository: 31 to 44 microseconds a tag on two cores and a local disk. Up to this
@@ -28,10 +30,12 @@ class StrategyUnavailable(Exception):
 
 @dataclass(frozen=True)
 class Abilities:
-    """What the registry lets us do. NATIVE_UNTAG: DELETE of a tag works (3.x). MAY_PUSH: we may PUT manifests."""
+    """What the registry lets us do. NATIVE_UNTAG: DELETE of a tag works (3.x). MAY_PUSH: we may PUT manifests, and a tombstone is known
+    to work there. WHY_NOT: the reason where neither is so, in words."""
 
     native_untag: bool
     may_push: bool = True
+    why_not: str = NO_RIGHT_TO_PUSH
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def choose_strategy(forced: str, plan: RepositoryPlan, abilities: Abilities, jou
             else "strategy: tag needs a registry that deletes tags (Distribution 3.0 and later); use auto or tombstone"
         )
     if forced == TOMBSTONE and not abilities.may_push:
-        raise StrategyUnavailable("strategy: tombstone needs the right to push; use auto or digest")
+        raise StrategyUnavailable("use auto or digest instead of strategy: tombstone here: %s" % abilities.why_not)
     if forced in (TAG, TOMBSTONE):
         return Strategy(forced, all=True)
     if forced == DIGEST:

@@ -125,6 +125,23 @@ def test_a_stale_cache_is_not_believed(registry, pusher, prune, restore):
     assert store.pull_all(registry.url, "team/app")
 
 
+def test_a_manifest_that_is_accepted_and_not_there_asks_for_a_restart(registry, pusher, prune, restore):
+    """The blob of a manifest is not written where the cache has it, so its PUT is answered with 201 and changes nothing."""
+    pusher.image("team/app", "v0", created=0, words="the same layer")
+    pusher.image("team/app", "v1", created=1, words="the same layer")
+    before = store.pull_all(registry.url, "team/app")
+    done = prune()
+    registry.collect()
+    back = restore(done)
+    assert back.failed and "restart the registry first, its cache is stale" in back.msg
+    assert store.listed(registry.url, "team/app") == ["v1"]
+    registry.stop()
+    registry.start()
+    again = restore(done)
+    assert not again.failed, again.msg
+    assert store.pull_all(registry.url, "team/app") == before
+
+
 def test_a_damaged_backup_restores_nothing_wrong(registry, pusher, prune, run_module, tmp_path):
     pusher.image("team/app", "v0", created=0)
     pusher.image("team/app", "v1", created=1)

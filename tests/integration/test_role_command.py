@@ -150,13 +150,14 @@ def test_nothing_is_left_behind_but_backups(story, version):
     assert len(list((state / "backups").glob("*.backup.jsonl*"))) == 1
 
 
-def test_the_backup_brings_back_a_tag_before_its_blobs_are_collected(story, version):
-    registry = story.registries[version]
-    host = f"r{version}"
-    gone = registry.push("shop/api", "v0.9", 0, b"a layer of its own" * 100)
-    pruned = story.site.role("prune", "--limit", host, registry_policies=POLICIES, registry_max_delete_percent=90)
+def test_the_backup_brings_back_a_tag_before_its_blobs_are_collected(story):
+    gone = {
+        version: registry.push("shop/api", "v0.9", 0, b"a layer of its own" * 100)
+        for version, registry in story.registries.items()
+    }
+    pruned = story.site.role("prune", registry_policies=POLICIES, registry_max_delete_percent=90)
     assert pruned.status == 0, pruned.output[-4000:]
-    assert "v0.9" not in registry.tags("shop/api")
-    restored = story.site.role("restore", "--limit", host)
+    assert [version for version in gone if "v0.9" in story.registries[version].tags("shop/api")] == []
+    restored = story.site.role("restore")
     assert restored.status == 0, restored.output[-4000:]
-    assert registry.tags("shop/api")["v0.9"] == gone
+    assert {version: story.registries[version].tags("shop/api")["v0.9"] for version in gone} == gone

@@ -101,7 +101,7 @@ def test_bad_settings_are_named_before_anything_is_touched(operate):
     registry, site = operate("3.1")
     before = registry.config.read_bytes(), registry.process
     for settings, message in [
-        ({"registry_deployment": "dokcer"}, "registry_deployment must be one of: command, docker"),
+        ({"registry_deployment": "dokcer"}, "registry_deployment must be one of: command, compose, docker"),
         ({"registry_config_path": "/nowhere/config.yml"}, "/nowhere/config.yml on one is not a file that can be read"),
         ({"registry_argv": []}, "needs registry_config_path, registry_argv"),
         ({"registry_lock_timeout": "soon"}, "must be a number with s, m, h, d or w"),

@@ -93,7 +93,9 @@ def test_a_stopped_registry_is_collected_from_a_container_beside_it(story, engin
         ("garbage_collect", "REGISTRY_STORAGE_MAINTENANCE", '{"readonly": {"enabled": false}}'),
     ],
 )
-def test_an_environment_that_defeats_the_file_is_found_in_the_container(story, engine, tmp_path, entry, variable, value):
+def test_an_environment_that_defeats_the_file_is_found_in_the_container(
+    story, engine, tmp_path, entry, variable, value
+):
     name = entry.replace("_", "")
     registry = Contained(engine, name, "3.1", tmp_path, mounted=True, env={variable: value})
     try:

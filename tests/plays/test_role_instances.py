@@ -145,7 +145,7 @@ def test_one_on_another_store_is_refused_and_none_is_touched(pair):
     before, size = pair.state(), pair.first.bytes_on_disk()
     play = pair.site.role("garbage_collect")
     assert play.status != 0
-    assert "does not show the repository team/app" in play.failure
+    assert "does not show team/app" in play.failure
     assert "serves another store" in play.failure
     assert pair.state() == before
     assert pair.first.bytes_on_disk() == size

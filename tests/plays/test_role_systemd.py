@@ -19,10 +19,10 @@ from ansible_collections.fleetops.container_registry.tests.rig.systemd_support i
     UnitOfProgram,
 )
 
-# Four plays on three registries; slow where others work beside them.
+# Four plays on four registries; slow where others work beside them.
 pytestmark = pytest.mark.timeout(1200)
-# "new": its container is made by each start of the unit. "kept": the unit starts and stops the one that is there.
-NAMES = ("program", "new", "kept")
+# "new" and "quadlet": the container is made by each start of the unit. "kept": the unit starts and stops the one that is there.
+CONTAINERS = {"new": "3.1", "quadlet": "2.8", "kept": "2.8"}
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +36,16 @@ def story(tmp_path_factory):
         for name, value in podman.environment.items():
             patch.setenv(name, value)
         registries = {"program": obtain(lambda: UnitOfProgram(systemd, "3.1", home / "program"))}
-        for name, version in (("new", "3.1"), ("kept", "2.8")):
-            registries[name] = UnitOfContainer(systemd, podman, name, version, home / name, new=name == "new")
+        for name, version in CONTAINERS.items():
+            registries[name] = obtain(
+                lambda name=name, version=version: UnitOfContainer(
+                    systemd, podman, name, version, home / name, made_by=name
+                )
+            )
         yield Story(home, registries, systemd.words)
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=("program", *CONTAINERS))
 def name(request):
     return request.param
 
@@ -81,7 +85,7 @@ def test_a_stopped_registry_is_collected_and_its_unit_is_active_again(story):
         assert after.config == before[name].config, name
         assert sorted(after.tags) == ["2.0", "2.1"], name
         assert after.bytes < before[name].bytes, name
-    for name in ("new", "kept"):
+    for name in CONTAINERS:
         assert story.registries[name].process.startswith("active"), name
 
 

@@ -64,8 +64,8 @@ def test_a_loopback_url_of_a_further_instance_is_refused_on_another_machine(far)
     before = registry.process
     play = site.role("garbage_collect", registry_url=elsewhere, registry_instances=[further])
     assert play.status != 0
-    assert "http://127.0.0.1:5999 is a loopback address" in play.failure
-    assert "a probe would prove nothing" in play.failure
+    assert "http://127.0.0.1:5999 is a loopback address" in play.output
+    assert "a probe would prove nothing" in play.output
     assert registry.process == before
 
 

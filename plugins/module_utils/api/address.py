@@ -113,7 +113,8 @@ def without_secrets(url: str) -> str:
         shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
     except ValueError:
         return "(a URL that cannot be read)"
-    return "".join(char if char.isprintable() else "?" for char in shown[:_LONGEST_SHOWN])
+    shown = shown[:_LONGEST_SHOWN]
+    return shown if shown.isprintable() else "".join(char if char.isprintable() else "?" for char in shown)
 
 
 def is_loopback(host: str) -> bool:

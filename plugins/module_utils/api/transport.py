@@ -14,7 +14,6 @@ import typing as t
 from urllib.parse import urlsplit
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.address import (
-    Origin,
     origin_of,
     without_secrets,
 )
@@ -57,7 +56,7 @@ class Transport:
         self._connection = connection
         self._pace = Pace(connection.rate_limit, connection.deadline)
         self._lock = threading.Lock()
-        self._proxies: t.Dict[Origin, t.Dict[str, str]] = {}
+        self._proxies: t.Dict[str, t.Dict[str, str]] = {}
         self._session = requests.Session()
         # Otherwise requests takes credentials from ~/.netrc, over the ones we set, and for whatever host we are sent to.
         self._session.trust_env = False
@@ -205,13 +204,15 @@ class Transport:
             parts.append(part)
 
     def _proxies_for(self, url: str) -> t.Dict[str, str]:
-        """The proxies that the environment names for the host of URL; looked up once per origin, it costs time."""
+        """The proxies that the environment names for the host of URL; looked up once for each scheme and host, it costs time."""
+        server = "/".join(url.split("/", 3)[:3])
+        with self._lock:
+            if server in self._proxies:
+                return self._proxies[server]
         origin = origin_of(urlsplit(url))
         if origin is None:
             raise RegistryError(
                 "%s is no address that a request can go to." % without_secrets(url), "", without_secrets(url)
             )
         with self._lock:
-            if origin not in self._proxies:
-                self._proxies[origin] = proxies_for(origin)
-            return self._proxies[origin]
+            return self._proxies.setdefault(server, proxies_for(origin))

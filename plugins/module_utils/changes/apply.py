@@ -187,7 +187,11 @@ class Applier:
         """Take TAGS off; False where that cannot be done here and tags can only go with their manifests."""
         if not strategy.move:
             tags = self._take_off_lost(plan, tags, outcome)
-            why = "strategy: digest takes no tag off alone, auto does" if self._forced == DIGEST else self._abilities.why_not
+            why = (
+                "strategy: digest takes no tag off alone, auto does"
+                if self._forced == DIGEST
+                else self._abilities.why_not
+            )
             outcome.skipped.extend(
                 "the tag %s %s and is kept: %s"
                 % (tag.name, "shares its manifest with a kept tag" if tag.digest else "dangles", why)

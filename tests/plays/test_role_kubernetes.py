@@ -55,9 +55,10 @@ class Story:
             self.plays.append(self.site.play(str(playbook)))
             assert self.plays[-1].status == 0, self.plays[-1].output[-6000:]
             self.moments.append(Moment(pod))
-        known = {"registry_deployment": "kubernetes", "registry_argv": self.argv}
+        known = {"registry_deployment": "kubernetes", "registry_argv": self.argv, "registry_blob_grace": "0s"}
         push_image(pod.url, "team/app", "2.0", 7)
-        self.site.role("prune", **known)
+        pruned = self.site.role("prune", **known)
+        assert pruned.status == 0, pruned.output[-6000:]
         self.before_refused = Moment(pod)
         self.refused = self.site.role("garbage_collect", **known)
         self.after_refused = Moment(pod)

@@ -99,6 +99,15 @@ options:
       - How many requests are sent in a second at most.
       - Without it there is no such limit.
     type: float
+  find_hidden_tags:
+    description:
+      - Whether to ask for tags that the registry has and does not list.
+      - Distribution 3.1.0 and 3.1.1 with their images on S3 leave out of the list each tag whose name goes on where a listed
+        one's ends, such as C(v10) beside C(v1). There this has to be V(true), or such a tag is neither seen nor kept by a policy,
+        and what shares its image takes it along.
+      - It costs one more request for each tag, every time that tags are listed, and none at Distribution 2.x.
+    type: bool
+    default: false
 requirements:
   - requests >= 2.20 (the Python library, on the host that the module runs on)
 notes:

@@ -16,7 +16,9 @@ description:
   - Deleting a manifest takes every tag on it along. The module refuses where that hits tags that are not named, or where it would
     leave an index without one of its children, unless O(shared_tags) or O(index_child) allow it. If one reference is refused,
     nothing at all is deleted.
-  - Children of a deleted index that no tag and no other index of the repository needs are deleted with it.
+  - Children of a deleted index that no tag and no tagged index of the repository leads to are deleted with it. An index without
+    a tag cannot be seen over the API. Where images run by the digest of such an index, delete by a policy instead, with that
+    digest in O(fleetops.container_registry.registry_prune#module:protected).
   - What does not exist any more counts as success.
 requirements:
   - requests

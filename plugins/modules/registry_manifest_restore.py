@@ -135,18 +135,24 @@ import time
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.report import restore_report
-from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.request import duration_option
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.request import (
+    OptionInvalid,
+    duration_option,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.undo import undo
+from ansible_collections.fleetops.container_registry.plugins.module_utils.images.selection import compile_option
 from ansible_collections.fleetops.container_registry.plugins.module_utils.module import RegistryModule, Result
-from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.patterns import compile_patterns
 
 
 def restore(module: RegistryModule, client: RegistryClient) -> Result:
     params = module.params
+    repositories = params["repositories"]
+    if params["tags"] is not None and not params["tags"]:
+        raise OptionInvalid("tags: the list is empty. Leave the option out to restore all.")
     result = undo(
         client,
         params["backup_file"],
-        repositories=compile_patterns(params["repositories"]) if params["repositories"] else None,
+        repositories=compile_option("repositories", repositories) if repositories is not None else None,
         tags=params["tags"],
         overwrite=params["overwrite"],
         hold=duration_option("hold", params["hold"]),

@@ -122,8 +122,8 @@ options:
     default: false
   remove_orphans:
     description:
-      - Whether signatures, attestations and other companions go whose subject does not exist any more. Without this, they are
-        kept and reported.
+      - Whether signatures, attestations and other companions go whose subject does not exist any more in any repository.
+        Without this, they are kept and reported, and so they are in a run that O(repositories) limits.
     type: bool
     default: false
   strategy:
@@ -143,6 +143,7 @@ options:
     description:
       - A time such as V(7d) for which manifests stay after their tags were taken off. A later run deletes them once it is over.
         Within it, putting an image back is putting back its tag.
+      - A later run keeps what an earlier one has promised, also with a shorter time or none.
     type: str
     default: 0d
   assume_delete_enabled:

@@ -62,6 +62,7 @@ def test_untagged_manifests_go_by_the_collectors_word_and_the_space_comes_back(r
             "url": registry.url,
             "policies": POLICIES,
             "store_scan": str(tmp_path / "manifests"),
+            "find_hidden_tags": True,
             "backup_dir": str(tmp_path / "backup"),
             "max_delete_percent": 100,
         },
@@ -77,3 +78,53 @@ def test_untagged_manifests_go_by_the_collectors_word_and_the_space_comes_back(r
     assert done["blobs_removed"] == len(before) - len(after)
     assert set(store.pull_all(registry.url, "team/app")) == {"latest", "v3"}
     assert {child.digest.partition(":")[2] for child in [index, *children]} <= set(after)
+
+
+def test_tags_that_are_not_listed_are_found_and_keep_their_images(registry, tmp_path):
+    """Distribution 3.1.1 on S3 lists no tag whose name goes on where a listed one's ends."""
+    hides = "docker-registry" not in str(registry.program)
+    pusher = Pusher(registry.url)
+    tags = ["build-1", "build-1.2", "build-10", "build-100", "latest", "latest2", "v1", "v1-rc"]
+    for age, tag in enumerate(tags):
+        pusher.image("team/hidden", tag, created=100 - age, words=f"{root_of(registry)} {tag}")
+    left = pusher.image("team/hidden", "left", created=200, words="left").digest
+    pusher.image("team/hidden", "left", created=0, words="left anew")
+    tags.append("left")
+    assert (set(store.listed(registry.url, "team/hidden")) < set(tags)) == hides
+    named = modules.run_module(
+        "registry_garbage_collect",
+        {
+            "argv": [str(registry.program)],
+            "config_path": str(registry.config),
+            "manifests_output": str(tmp_path / "manifests"),
+        },
+        check=True,
+        env=ENVIRONMENT,
+    )
+    assert not named.failed, named.output
+    before = {tag: store.digest(registry.url, "team/hidden", tag) for tag in tags}
+    options = {
+        "url": registry.url,
+        "repositories": ["team/hidden"],
+        "policies": [{"name": "pushed over", "untagged": True, "delete": "all"}],
+        "store_scan": str(tmp_path / "manifests"),
+        "backup_dir": str(tmp_path / "backup"),
+        "max_delete_percent": 100,
+    }
+    doubtful = modules.run_module("registry_prune", options)
+    assert not doubtful.failed, doubtful.output
+    assert doubtful["deleted"]["manifests"] == (0 if hides else 1)
+    done = modules.run_module("registry_prune", dict(options, find_hidden_tags=True))
+    assert not done.failed, done.output
+    assert done["deleted"]["manifests"] == (1 if hides else 0)
+    assert {tag: store.digest(registry.url, "team/hidden", tag) for tag in tags} == before
+    assert store.digest(registry.url, "team/hidden", left) is None
+    listed = modules.run_module(
+        "registry_tags_info",
+        {"url": registry.url, "repositories": ["team/hidden"], "find_hidden_tags": True, "depth": "digests"},
+    )
+    assert [tag["name"] for tag in listed["repositories"][0]["tags"]] == sorted(tags)
+
+
+def root_of(registry):
+    return "r2.8" if "docker-registry" in str(registry.program) else "r3.1"

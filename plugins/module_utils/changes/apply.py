@@ -48,6 +48,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.telling import Telling
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.look import Looked
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.refresh import refresh
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import TOMBSTONE
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import (
     KEEP,
     UNTAG,
@@ -59,6 +60,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.progress import Progress
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.confirm import confirm
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import companion_subject
 
 # Whatever answers like this to one repository answers like this to all of them.
 STOPS_THE_RUN = (Unsupported, ConnectionFailed, DeadlineExceeded, RateLimited)
@@ -178,6 +180,12 @@ class Applier:
         for tag in parked:
             tombstones.setdefault(tag.parked, []).append(tag)
         for digest, tags in sorted(tombstones.items()):
+            seen = self._seen[plan.name].manifests.get(digest)
+            if seen is None or seen.kind != TOMBSTONE:
+                raise DeletionFailed(
+                    "%s is no tombstone, and the plan says that %s stands on it: make a new plan"
+                    % (digest, tags[0].name)
+                )
             delete_digest(self._client, plan.name, digest, [tag.name for tag in tags], self._content(plan.name, digest))
             self._record(plan, outcome, tags)
 
@@ -273,11 +281,19 @@ class Applier:
             except DeletionFailed as error:
                 return str(error)
 
-        for level in _levels(plan.doomed_manifests, seen):
+        dependents = _dependents(plan, seen)
+        needed: t.Set[str] = set()
+        for level in _levels(plan.doomed_manifests, dependents):
             gone = []
-            for manifest, result in run_parallel(delete, level, workers):
+            wanted = [manifest for manifest in level if manifest.digest not in needed]
+            needed.update(
+                child for manifest in level if manifest.digest in needed for child in dependents[manifest.digest]
+            )
+            for manifest, result in run_parallel(delete, wanted, workers):
                 if isinstance(result, str):
+                    # An index that stays after all keeps its children, and whatever refers to it.
                     outcome.errors.append(result)
+                    needed.update(dependents[manifest.digest])
                     continue
                 gone.append(manifest.digest)
                 self._telling.went(outcome, manifests=1)
@@ -350,20 +366,34 @@ class Applier:
         return tag not in listed_tags(self._client, name)
 
 
-def _levels(manifests: t.Sequence[PlannedManifest], seen: Repository) -> t.Iterator[t.List[PlannedManifest]]:
-    """MANIFESTS in their order, cut so that no part holds both an index and its child, or a subject and its referrer."""
+def _dependents(plan: RepositoryPlan, seen: Repository) -> t.Dict[str, t.List[str]]:
+    """For each doomed manifest of PLAN the digests that may go only after it: its children, and what refers to it."""
+    dependents: t.Dict[str, t.List[str]] = {planned.digest: [] for planned in plan.doomed_manifests}
+    for digest, below in dependents.items():
+        manifest = seen.manifests.get(digest)
+        if manifest is None:
+            continue
+        below.extend(child.digest for child in manifest.children)
+        if manifest.subject in dependents:
+            dependents[manifest.subject].append(digest)
+    for tag in plan.doomed_tags:
+        subject = companion_subject(tag.name)
+        if subject in dependents and tag.digest:
+            dependents[subject].append(tag.digest)
+    return dependents
+
+
+def _levels(
+    manifests: t.Iterable[PlannedManifest], dependents: t.Mapping[str, t.Sequence[str]]
+) -> t.Iterator[t.List[PlannedManifest]]:
+    """MANIFESTS in their order, cut so that no part holds both a manifest and one of its DEPENDENTS."""
     level: t.List[PlannedManifest] = []
     below: t.Set[str] = set()
-    inside: t.Set[str] = set()
     for planned in manifests:
-        manifest = seen.manifests.get(planned.digest)
-        depends = manifest is not None and manifest.subject in inside
-        if planned.digest in below or depends:
+        if planned.digest in below:
             yield level
-            level, below, inside = [], set(), set()
+            level, below = [], set()
         level.append(planned)
-        inside.add(planned.digest)
-        if manifest is not None:
-            below.update(child.digest for child in manifest.children)
+        below.update(dependents[planned.digest])
     if level:
         yield level

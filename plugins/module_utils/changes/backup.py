@@ -47,6 +47,7 @@ def back_up(
     """
     seen = {repository.name: repository for repository in looked.snapshot.repositories}
     held: t.Dict[str, str] = {}
+    digests: t.Dict[str, t.List[str]] = {}
     work = [
         (repository.name, digest)
         for repository in plan.actionable
@@ -71,11 +72,17 @@ def back_up(
             held.setdefault(name, saved)
             continue
         journal.manifest(name, digest, saved.media_type, saved.body)
+        digests.setdefault(name, []).append(digest)
         if saved.config is not None:
             journal.config(name, *saved.config)
     for repository in plan.actionable:
         for tag in repository.doomed_tags:
             journal.tag(repository.name, SavedTag(tag.name, tag.digest, tag.action, tag.pushed))
+        if repository.name in held:
+            # What this run leaves alone is for the next one's policies to judge.
+            journal.done(
+                repository.name, [tag.name for tag in repository.doomed_tags], digests.get(repository.name, ())
+            )
     journal.ready()
     repositories = tuple(
         replace(repository, problem=held[repository.name]) if repository.name in held else repository

@@ -6,7 +6,7 @@
 
 One file per run, JSON lines, one record a line:
 
-- ``header``: schema, version, run, url, plan (its identity), started_at, defer (manifests wait for a later run);
+- ``header``: schema, version, run, url, plan (its identity), started_at, defer (manifests wait for a later run), grace (for how many seconds);
 - ``manifest``: repository, digest, media_type and the exact bytes, as ``text`` where they are UTF-8, else ``base64``;
 - ``config``: repository, digest and the exact bytes of an image's config, likewise;
 - ``tag``: repository, name, digest, action, pushed;
@@ -96,6 +96,7 @@ class Journal:
     plan: str
     started_at: float
     defer: bool = False
+    grace: float = 0.0
     ready: bool = False
     finished: bool = False
     repositories: t.Dict[str, SavedRepository] = field(default_factory=dict)
@@ -115,8 +116,11 @@ class JournalWriter:
         self._lock = threading.Lock()
 
     @classmethod
-    def create(cls, directory: str, run: str, url: str, plan: str, now: float, defer: bool = False) -> JournalWriter:
-        """Start the backup of RUN in DIRECTORY (made with mode 0700 if absent). NOW in seconds since the epoch."""
+    def create(cls, directory: str, run: str, url: str, plan: str, now: float, grace: float = 0.0) -> JournalWriter:
+        """Start the backup of RUN in DIRECTORY (made with mode 0700 if absent). NOW in seconds since the epoch.
+
+        GRACE: seconds for which its manifests wait for a later run, 0 for those that go with this one.
+        """
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
         path = os.path.join(directory, "%s-%s%s" % (stamp, run, SUFFIX))
         try:
@@ -129,7 +133,7 @@ class JournalWriter:
             ) from error
         writer = cls(path, os.fdopen(descriptor, "ab"))
         header = {"schema": JOURNAL_SCHEMA, "version": JOURNAL_VERSION, "run": run, "url": url, "plan": plan}
-        writer._write("header", started_at=now, defer=defer, **header)
+        writer._write("header", started_at=now, defer=grace > 0, grace=grace, **header)
         return writer
 
     def manifest(self, repository: str, digest: str, media_type: str, body: bytes) -> None:
@@ -291,7 +295,13 @@ def _take(path: str, number: int, line: bytes, journal: t.Optional[Journal], bod
             if kind != "header" or record["schema"] != JOURNAL_SCHEMA or record["version"] != JOURNAL_VERSION:
                 raise JournalError("%s is no backup of a version that this collection reads" % path)
             return Journal(
-                path, record["run"], record["url"], record["plan"], float(record["started_at"]), bool(record["defer"])
+                path,
+                record["run"],
+                record["url"],
+                record["plan"],
+                float(record["started_at"]),
+                bool(record["defer"]),
+                float(record["grace"]),
             )
         _refuse_masked(path, number, record)
         _apply(journal, kind, record, bodies)

@@ -16,7 +16,11 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.deletable import find_abilities
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import JournalWriter
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.outcome import Outcome
-from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import AUTO, DIGEST
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import (
+    AUTO,
+    DIGEST,
+    StrategyUnavailable,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.look import Looked, Needs, look
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.unfinished import with_digests
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import Guard
@@ -96,6 +100,9 @@ def _carry_out(
     plan = result.named.plan
     abilities, guard = find_abilities(client, plan)
     result = replace(result, guard=guard)
+    takes_off = strategy != DIGEST and guard is None and not plan.is_noop
+    if takes_off and not (abilities.native_untag or abilities.may_push):
+        raise StrategyUnavailable("no tag can be taken off alone here: %s" % abilities.why_not)
     if check or guard is not None or result.named.refusals or plan.is_noop:
         return result
     run = uuid.uuid4().hex[:12]
@@ -103,7 +110,7 @@ def _carry_out(
     if not backup_dir:
         result.outcome = Applier(client, looked, run, abilities, strategy=strategy, torn=torn).apply(plan)
         return result
-    journal = JournalWriter.create(backup_dir, run, client.connection.url, plan.identity, now)
+    journal = JournalWriter.create(backup_dir, run, client.address.base, plan.identity, now)
     try:
         result.backup_file = journal.path
         plan, unsaved = back_up(client, looked, plan, journal)

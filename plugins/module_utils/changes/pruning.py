@@ -12,6 +12,7 @@ import uuid
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.hidden_tags import hides_none
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.apply import Applier
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.backup import back_up
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.deletable import find_abilities
@@ -32,7 +33,11 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
     remember,
     write_state,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import AUTO, Abilities
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import (
+    AUTO,
+    Abilities,
+    choose_strategy,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.look import Looked, Needs, look
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.selection import (
     names_without_patterns,
@@ -41,9 +46,9 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.images
     Unfinished,
     with_unfinished,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import Guard, Plan
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import KEEP, Guard, Plan
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.progress import Progress
-from ansible_collections.fleetops.container_registry.plugins.module_utils.model.scan import Scan
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.scan import GARBAGE_COLLECT, Scan
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.approved import confirm_approved
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.compiled import Policies
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.plan import Options, make_plan
@@ -91,19 +96,26 @@ def prune(
     Raises RegistryError where the registry cannot be read, JournalError, StateError or PlanFileError where a file of ours cannot
     be used, and StrategyUnavailable. Nothing has been deleted then.
     """
-    url = client.connection.url
+    url = client.address.base
     journals = unfinished_journals(request.backup_dir, url) if request.backup_dir else []
-    due = [journal for journal in journals if not journal.defer or journal.started_at + request.grace <= now]
-    looked = _look(client, request, due, now, progress)
+    # What was promised to wait does, whatever grace this run has been given.
+    due = [
+        journal
+        for journal in journals
+        if not journal.defer or journal.started_at + max(journal.grace, request.grace) <= now
+    ]
+    policies = _with_grace(request.policies, journals, due)
+    saved = read_plan(request.approved, request.approved_id) if request.approved else None
+    looked = _look(client, request, _wanted(policies, saved), due, now, progress)
+    if request.policies.needs.untagged and request.scan is not None and request.scan.source == GARBAGE_COLLECT:
+        looked = _with_doubt(client, looked)
     state = read_state(request.backup_dir, url) if request.backup_dir else None
     seen = looked.snapshot
     if state is not None:
         looked = replace(looked, snapshot=recall(seen, state))
-    policies = _with_grace(request.policies, journals, due)
     plan = make_plan(looked.snapshot, policies, request.options)
     result = PruneResult(plan, plan.guards)
-    if request.approved:
-        saved = read_plan(request.approved, request.approved_id)
+    if saved is not None:
         plan, moved = confirm_approved(saved, looked.snapshot, policies.protected)
         result = PruneResult(plan, drifted=tuple(Drift(name, entry.name, entry.reason) for name, entry in moved))
     deferred: t.Mapping[str, t.Sequence[str]] = {}
@@ -116,6 +128,10 @@ def prune(
         write_plan(request.plan_file, result.plan)
     if request.check or result.blocked_by:
         return result
+    for entry in result.plan.actionable:
+        choose_strategy(
+            request.strategy, entry, abilities, journalled=True
+        )  # raises, before there is a journal to finish
     run = uuid.uuid4().hex[:12]
     if not result.plan.is_noop:
         lost = find_lost(looked, due)
@@ -133,6 +149,7 @@ def prune(
 def _look(
     client: RegistryClient,
     request: PruneRequest,
+    wanted: t.Callable[[str], t.Iterable[str]],
     due: t.Sequence[Journal],
     now: float,
     progress: t.Optional[Progress],
@@ -148,6 +165,7 @@ def _look(
         must_exist=False,
         scan=request.scan,
         progress=progress,
+        digests=wanted,
     )
     unfinished: t.Dict[str, Unfinished] = {}
     for journal in due:
@@ -161,6 +179,28 @@ def _look(
                 tags=before.tags | {(tag, saved.tags[tag].digest) for tag in saved.open_tags},
             )
     return with_unfinished(client, looked, unfinished)
+
+
+def _with_doubt(client: RegistryClient, looked: Looked) -> Looked:
+    """LOOKED, in which a manifest without a tag may have one that is not listed, unless something tells that there is none.
+
+    A collector's list has every manifest and no tag, and is made where images are in an object store.
+    """
+    listed = [{tag.name for tag in repository.tags} for repository in looked.snapshot.repositories]
+    if client.connection.find_hidden_tags or any(hides_none(tags) for tags in listed) or client.is_2x():
+        return looked
+    doubt = "tags of it may be hidden, which find_hidden_tags would show"
+    repositories = tuple(replace(repository, doubt=doubt) for repository in looked.snapshot.repositories)
+    return replace(looked, snapshot=replace(looked.snapshot, repositories=repositories))
+
+
+def _wanted(policies: Policies, saved: t.Optional[Plan]) -> t.Callable[[str], t.Iterable[str]]:
+    """The manifests of a repository that have to be read though no tag may lead to them: they stay, and so does what they name."""
+    kept = {
+        entry.name: {manifest.digest for manifest in entry.manifests if manifest.action == KEEP}
+        for entry in (saved.repositories if saved is not None else ())
+    }
+    return lambda name: policies.protected.digests_in(name) | kept.get(name, set())
 
 
 def _with_grace(policies: Policies, journals: t.Sequence[Journal], due: t.Sequence[Journal]) -> Policies:
@@ -187,10 +227,8 @@ def _carry_out(
     progress: t.Optional[Progress],
     lost: LostTags,
 ) -> None:
-    defer = bool(deferred)
-    journal = JournalWriter.create(
-        request.backup_dir, run, client.connection.url, result.plan.identity, now, defer=defer
-    )
+    grace = request.grace if deferred else 0.0
+    journal = JournalWriter.create(request.backup_dir, run, client.address.base, result.plan.identity, now, grace)
     try:
         result.backup_file = journal.path
         backed_up, unsaved = back_up(client, looked, result.plan, journal, deferred, progress)
@@ -198,7 +236,7 @@ def _carry_out(
         result.outcome = applier.apply(backed_up)
         result.outcome.unsaved = unsaved
         skipped = any(entry.skipped for entry in result.outcome.repositories)
-        if not (result.outcome.interrupted or result.outcome.errors or skipped or defer):
+        if not (result.outcome.interrupted or result.outcome.errors or skipped or grace):
             journal.finished(run)
     finally:
         journal.close()

@@ -175,7 +175,7 @@ def _named_base(result: NamedResult, check: bool) -> Result:
         "refused": [{"reference": entry.reference, "reason": entry.reason} for entry in result.named.refusals],
         "blocked_by": [guard_report(result.guard)] if result.guard is not None else [],
         "drifted": [_drift(drift) for drift in result.outcome.drifted],
-        "errors": list(result.outcome.errors),
+        "errors": list(result.outcome.errors) + _skipped(result.outcome),
         "interrupted": result.outcome.interrupted,
     }
     return report
@@ -184,10 +184,14 @@ def _named_base(result: NamedResult, check: bool) -> Result:
 def _outcome_report(outcome: Outcome) -> Result:
     return {
         "strategies": _strategies(outcome),
-        "skipped": ["%s: %s" % (entry.name, text) for entry in outcome.repositories for text in entry.skipped],
+        "skipped": _skipped(outcome),
         "errors": list(outcome.errors),
         "interrupted": outcome.interrupted,
     }
+
+
+def _skipped(outcome: Outcome) -> t.List[str]:
+    return ["%s: %s" % (entry.name, text) for entry in outcome.repositories for text in entry.skipped]
 
 
 def _strategies(outcome: Outcome) -> t.List[Result]:

@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.pruning import PruneRequest
+from ansible_collections.fleetops.container_registry.plugins.module_utils.images.selection import compile_option
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.durations import parse_duration
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.options import Guards, Options
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.plan import refuse_without_pulls
@@ -26,8 +27,8 @@ class OptionInvalid(ValueError):
 def prune_request(params: t.Mapping[str, t.Any], check: bool) -> PruneRequest:
     """Read the options of registry_prune.
 
-    Raises PolicyInvalid for policies that are not sound, StorageError for a scan that cannot be used, and OptionInvalid for
-    any other option, each naming the option.
+    Raises PolicyInvalid for policies that are not sound, StorageError for a scan that cannot be used, RegistryError for patterns
+    that cannot be, and OptionInvalid for any other option, each naming the option.
     """
     policies = compile_policies(params["policies"], params["protected"])
     options = Options(
@@ -46,6 +47,8 @@ def prune_request(params: t.Mapping[str, t.Any], check: bool) -> PruneRequest:
         raise OptionInvalid(
             "backup_dir is needed to delete anything: a directory that keeps what goes, so that it can be put back"
         )
+    if params["repositories"] is not None:
+        compile_option("repositories", params["repositories"])
     apply_plan = params["apply_plan"]
     return PruneRequest(
         policies=policies,

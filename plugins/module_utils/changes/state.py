@@ -5,7 +5,7 @@
 """What has to be remembered from run to run: tags that were restored, and when a manifest was first seen without a tag.
 
 One JSON file beside the backups, replaced as a whole. It holds, for each registry's URL and each repository, ``restored`` (tag:
-its digest, old push time, and until when it is held from pruning) and ``untagged`` (digest: first seen without a tag). Times
+its digest, old push time, until when it is held from pruning, and when it was restored) and ``untagged`` (digest: first seen without a tag). Times
 are in seconds since the epoch.
 """
 
@@ -29,6 +29,9 @@ STATE_SCHEMA = "fleetops.container_registry.state"
 STATE_VERSION = 1
 FILE_NAME = "state.json"
 
+# Seconds by which the registry's clock may be ahead of ours.
+_CLOCKS_DIFFER = 300
+
 
 class StateError(Exception):
     """A state file that cannot be read or written; the text names it, the reason and the remedy."""
@@ -36,11 +39,13 @@ class StateError(Exception):
 
 @dataclass
 class RestoredTag:
-    """A tag that was put back: what it names, when that was pushed before (None: unknown), and until when it is held."""
+    """A tag that was put back: what it names, when that was pushed before (None: unknown), until when it is held, and when it was
+    put back: a push that the store dates later is somebody's own."""
 
     digest: str
     pushed: t.Optional[float]
     until: float
+    restored_at: float
 
 
 @dataclass
@@ -62,7 +67,9 @@ def write_state(directory: str, url: str, state: State) -> None:
     registries = _document(path)
     registries[url] = {
         "restored": {
-            name: {tag: [entry.digest, entry.pushed, entry.until] for tag, entry in sorted(tags.items())}
+            name: {
+                tag: [entry.digest, entry.pushed, entry.until, entry.restored_at] for tag, entry in sorted(tags.items())
+            }
             for name, tags in sorted(state.restored.items())
             if tags
         },
@@ -131,7 +138,8 @@ def _recall_tag(tag: Tag, entry: t.Optional[RestoredTag], now: float) -> Tag:
     if entry is None or entry.digest != tag.digest:
         return tag
     hold = "restored, and held from pruning until %s" % format_instant(entry.until) if entry.until > now else tag.hold
-    pushed = entry.pushed if entry.pushed is not None and tag.pushed is not None else tag.pushed
+    ours = tag.pushed is not None and tag.pushed <= entry.restored_at + _CLOCKS_DIFFER
+    pushed = entry.pushed if entry.pushed is not None and ours else tag.pushed
     return replace(tag, pushed=pushed, hold=hold)
 
 
@@ -170,7 +178,9 @@ def _state(entry: t.Any, path: str) -> State:
         return State()
     try:
         restored = {
-            name: {tag: RestoredTag(str(item[0]), item[1], float(item[2])) for tag, item in tags.items()}
+            name: {
+                tag: RestoredTag(str(item[0]), item[1], float(item[2]), float(item[3])) for tag, item in tags.items()
+            }
             for name, tags in entry["restored"].items()
         }
         untagged = {

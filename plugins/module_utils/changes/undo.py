@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import time
 import typing as t
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
@@ -76,7 +77,7 @@ def undo(
         result = Restorer(client, saved, name, sources, overwrite, predict=check).restore(tags)
         results.append(result)
         if not check:
-            _hold(path, client.connection.url, saved, result, now + hold)
+            _hold(path, client.address.base, saved, result, now + hold)
     return results
 
 
@@ -94,7 +95,7 @@ def _hold(path: str, url: str, saved: SavedRepository, result: RestoredRepositor
     state = read_state(directory, url)
     entries = state.restored.setdefault(result.name, {})
     for entry in back:
-        entries[entry.name] = RestoredTag(entry.digest, saved.tags[entry.name].pushed, until)
+        entries[entry.name] = RestoredTag(entry.digest, saved.tags[entry.name].pushed, until, time.time())
     write_state(directory, url, state)
 
 

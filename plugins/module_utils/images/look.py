@@ -78,11 +78,13 @@ def look(
     deep: t.Optional[t.Callable[[str], bool]] = None,
     wanted: t.Optional[t.Callable[[str], bool]] = None,
     must_exist: bool = True,
+    digests: t.Optional[t.Callable[[str], t.Iterable[str]]] = None,
 ) -> Looked:
     """Read REPOSITORIES by name, or else those of the catalog that PATTERNS (None: all) select, and return what is there.
 
     NOW in seconds since the epoch. PROGRESS is told of every step, from the calling thread. Of tags that DEEP says
     no to only the digest is read; tags that WANTED says no to are not read at all (for reports, never for decisions).
+    DIGESTS: manifests of a repository to read though no tag leads to them, as far as it has them.
     MUST_EXIST: that one of REPOSITORIES is not there is its problem, else it is empty.
     Raises PatternInvalid and ReferenceInvalid before any request; RegistryError where the repositories cannot be listed, and
     DeadlineExceeded. Any other failure is the problem of one repository of the snapshot.
@@ -102,6 +104,8 @@ def look(
         for reading in readings:
             looking.want_companions(reading)
             reading.want(tag.digest for tag in parked[reading.name].values())
+            if digests is not None:
+                reading.want(digests(reading.name))
             known = stored[reading.name]
             if needs.untagged and known is not None:
                 reading.want(known.manifests)
@@ -122,7 +126,7 @@ def look(
             )
         )
     errors = {reading.name: reading.tag_errors for reading in readings if reading.tag_errors}
-    return Looked(Snapshot(now, tuple(found)), bodies, errors)
+    return Looked(Snapshot(now, tuple(found), complete=selected is None and given is None), bodies, errors)
 
 
 class _Look:

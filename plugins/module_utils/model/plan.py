@@ -129,12 +129,12 @@ class Plan:
 
     @property
     def identity(self) -> str:
-        """The sha256 of what would be done (repositories, tags, digests, actions), whatever the reasons and times."""
+        """The sha256 of what would be done (repositories, tags, digests, tombstones, actions), whatever the reasons and times."""
         deeds = [
             [
                 repository.name,
                 sorted(
-                    [tag.name, tag.digest or "", tag.action]
+                    [tag.name, tag.digest or "", tag.action, tag.parked]
                     for tag in repository.doomed_tags + repository.stranded_tags
                 ),
                 [manifest.digest for manifest in repository.doomed_manifests],

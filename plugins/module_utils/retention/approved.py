@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An approved plan, held against the registry as it is now. Approval covers its numbers, never what is protected."""
+"""An approved plan, held against the registry as it is now. Approval covers its numbers, never what is protected or held."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository, Snapshot
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.confirm import Moved, confirm
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.protection import Protected
+
+_PROTECTED_SINCE = "protected since the plan was made"
 
 
 def confirm_approved(
@@ -32,24 +34,39 @@ def confirm_approved(
         if repository.problem:
             entries.append(replace(planned, problem=repository.problem))
             continue
-        confirmed = confirm(_spare_protected(planned, repository, protected), repository)
+        spared = _spared(repository, protected)
+        confirmed = confirm(_spare(planned, repository, protected, spared), repository, wanted=frozenset(spared))
         moved.extend((planned.name, entry) for entry in confirmed.moved)
         entries.append(confirmed.plan)
     return replace(saved, repositories=tuple(entries), guards=()), moved
 
 
-def _spare_protected(planned: RepositoryPlan, repository: Repository, protected: Protected) -> RepositoryPlan:
-    """PLANNED with every protected tag and every manifest that is protected, or leads to something protected, kept."""
-    spared = _leading_to(_protected_digests(repository, protected), repository)
-    reason = "protected since the plan was made"
+def _spared(repository: Repository, protected: Protected) -> t.Dict[str, str]:
+    """Digests that are protected or held by now, and of every index above them, with the reason."""
+    held = {tag.digest: tag.hold for tag in repository.tags if tag.hold and tag.digest}
+    spared = dict.fromkeys(_leading_to(set(held), repository), "something in it is held since the plan was made")
+    spared.update(held)
+    protects = _leading_to(_protected_digests(repository, protected), repository)
+    spared.update(dict.fromkeys(protects, _PROTECTED_SINCE))
+    return spared
+
+
+def _spare(
+    planned: RepositoryPlan, repository: Repository, protected: Protected, spared: t.Mapping[str, str]
+) -> RepositoryPlan:
+    """PLANNED with every tag and manifest kept that is SPARED, and every tag that is protected or held by name."""
+    reasons = {tag.name: tag.hold for tag in repository.tags if tag.hold}
+    for tag in planned.tags:
+        if protected.covers_tag(planned.name, tag.name):
+            reasons[tag.name] = _PROTECTED_SINCE
+        elif tag.digest is not None and tag.digest in spared:
+            reasons.setdefault(tag.name, spared[tag.digest])
     tags = tuple(
-        replace(tag, action=KEEP, reason=reason)
-        if tag.action != KEEP and (tag.digest in spared or protected.covers_tag(planned.name, tag.name))
-        else tag
+        replace(tag, action=KEEP, reason=reasons[tag.name]) if tag.action != KEEP and tag.name in reasons else tag
         for tag in planned.tags
     )
     manifests = tuple(
-        replace(manifest, action=KEEP, reason=reason)
+        replace(manifest, action=KEEP, reason=spared[manifest.digest])
         if manifest.action != KEEP and manifest.digest in spared
         else manifest
         for manifest in planned.manifests

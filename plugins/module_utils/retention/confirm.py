@@ -36,14 +36,19 @@ class Confirmed:
     moved: t.Tuple[Moved, ...] = ()
 
 
-def confirm(plan: RepositoryPlan, now: Repository, torn: t.AbstractSet[str] = frozenset()) -> Confirmed:
+def confirm(
+    plan: RepositoryPlan,
+    now: Repository,
+    torn: t.AbstractSet[str] = frozenset(),
+    wanted: t.AbstractSet[str] = frozenset(),
+) -> Confirmed:
     """Reduce PLAN to what the repository as it is NOW still allows.
 
     A doomed tag that names something else by now stays. A doomed manifest that a staying tag has come to need, directly or as a
     child, stays, and so does what refers to it, companion tags included; any other doomed tag on it goes alone. The same holds
     for what refers to a manifest that was gone when the plan was made and is back. NOW must hold every manifest that its staying
     tags lead to; where one was not read, the whole repository is left alone. TORN: manifests that are to be torn out of indexes
-    that stay, on request: only a tag saves them.
+    that stay, on request: only a tag saves them. WANTED: manifests that stay without a tag.
     """
     current = {tag.name: tag for tag in now.tags}
     moved = []
@@ -64,6 +69,7 @@ def confirm(plan: RepositoryPlan, now: Repository, torn: t.AbstractSet[str] = fr
             going.add(tag.name)
     roots = {tag.digest for tag in now.tags if tag.name not in going and tag.digest}
     roots.update(manifest.digest for manifest in plan.manifests if manifest.action == KEEP)
+    roots.update(wanted)
     needed, unread = _closure(roots, now, torn)
     doomed = plan.doomed_manifests
     if unread and doomed:

@@ -56,8 +56,10 @@ class Decided:
     orphans: t.Tuple[str, ...] = ()
 
 
-def decide(repository: Repository, policies: Policies, options: Options, now: float) -> Decided:
-    """Decide about everything in REPOSITORY; NOW in seconds since the epoch.
+def decide(
+    repository: Repository, policies: Policies, options: Options, now: float, elsewhere: t.Callable[[str], str]
+) -> Decided:
+    """Decide about everything in REPOSITORY; NOW in seconds since the epoch. ELSEWHERE as reach_verdicts takes it.
 
     One that has a problem is left alone whole.
     """
@@ -65,7 +67,7 @@ def decide(repository: Repository, policies: Policies, options: Options, now: fl
     if problem:
         return Decided(_left_alone(repository, problem))
     graph = build_graph(repository)
-    verdicts = reach_verdicts(graph, policies, options, now)
+    verdicts = reach_verdicts(graph, policies, options, now, elsewhere)
     outcome = close(graph, verdicts.intent)
     return _Telling(graph, policies, options, verdicts, outcome).decided()
 
@@ -165,7 +167,7 @@ class _Telling:
         if name in self.verdicts.companions:
             return self.verdicts.companions[name]
         if name in self.verdicts.orphans:
-            return Verdict(True, reasons.orphaned(subjects[0], False))
+            return Verdict(True, reasons.orphaned(subjects[0], False, self.verdicts.spared.get(name, "")))
         return Verdict(True, self._follower_reason(subjects))
 
     def _follower_reason(self, subjects: t.Sequence[str]) -> str:
@@ -200,7 +202,7 @@ class _Telling:
         if verdict is not None:
             return verdict.reason
         if digest in self.verdicts.orphans:
-            return reasons.orphaned(graph.manifests[digest].subject or "", False)
+            return reasons.orphaned(graph.manifests[digest].subject or "", False, self.verdicts.spared.get(digest, ""))
         if digest in graph.followers:
             return self._follower_reason((graph.manifests[digest].subject or "",))
         return "kept: nothing says that it may go"

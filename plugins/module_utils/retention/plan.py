@@ -9,10 +9,13 @@ Pure: the same input gives the same plan, in whatever order it arrives.
 
 from __future__ import annotations
 
+import typing as t
+
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import Plan
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Snapshot
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.compiled import Policies
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.decide import decide
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import find_problem
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.guards import (
     guard_repository,
     guard_run,
@@ -63,7 +66,8 @@ def make_plan(snapshot: Snapshot, policies: Policies, options: Options = _DEFAUL
     """
     refuse_without_pulls(policies, options)
     repositories = sorted(snapshot.repositories, key=lambda repository: repository.name)
-    decided = [decide(repository, policies, options, snapshot.taken_at) for repository in repositories]
+    elsewhere = _elsewhere(snapshot, options)
+    decided = [decide(repository, policies, options, snapshot.taken_at, elsewhere) for repository in repositories]
     measured = measure([entry.plan for entry in decided], {repository.name: repository for repository in repositories})
     plans = tuple(guard_repository(plan, options) for plan in measured.repositories)
     return Plan(
@@ -73,3 +77,17 @@ def make_plan(snapshot: Snapshot, policies: Policies, options: Options = _DEFAUL
         warnings=gather_warnings(policies, repositories, decided),
         bytes_freed=bytes_freed(measured, plans),
     )
+
+
+def _elsewhere(snapshot: Snapshot, options: Options) -> t.Callable[[str], str]:
+    """Why any repository but the one that lacks a digest may have it, '' if none has. Worked out only where orphans are to go."""
+    if not options.remove_orphans:
+        return lambda _digest: ""
+    found = {digest for repository in snapshot.repositories for digest in repository.manifests}
+    found.update(digest for repository in snapshot.repositories for digest in repository.revisions or ())
+    unknown = ""
+    if not snapshot.complete:
+        unknown = "a repository that this run does not look at may have it"
+    elif any(find_problem(repository) for repository in snapshot.repositories):
+        unknown = "a repository that cannot be read may have it"
+    return lambda digest: "another repository has it" if digest in found else unknown

@@ -37,6 +37,10 @@ class Protected:
         """Whether DIGEST, of a manifest or a config, is protected in REPOSITORY."""
         return digest in self.digests or (repository, digest) in self.pinned
 
+    def digests_in(self, repository: str) -> t.Set[str]:
+        """Every digest that is protected in REPOSITORY, whether anything there has it or not."""
+        return set(self.digests) | {digest for name, digest in self.pinned if name == repository}
+
 
 def parse_protected(entries: t.Iterable[str]) -> Protected:
     """Read ENTRIES: 'sha256:...', 'repository:tag', 'repository@sha256:...'; else raise ReferenceInvalid.

@@ -78,9 +78,10 @@ def goes_with(subject: str) -> str:
     return "deleted: follows %s, which goes" % short(subject)
 
 
-def orphaned(subject: str, removed: bool) -> str:
-    """The reason of a companion whose subject is gone."""
-    return "%s: orphaned, its subject %s is gone" % ("deleted" if removed else "kept", short(subject))
+def orphaned(subject: str, removed: bool, spared: str = "") -> str:
+    """The reason of a companion whose subject is gone, SPARED because of what that says."""
+    text = "%s: orphaned, its subject %s is gone" % ("deleted" if removed else "kept", short(subject))
+    return "%s from this repository, and %s" % (text, spared) if spared else text
 
 
 def short(digest: str) -> str:

@@ -31,13 +31,17 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.retent
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.options import Options
 
 
+def _nowhere(_digest: str) -> str:
+    return ""
+
+
 @dataclass
 class Verdicts:
     """Verdicts by name of image tag (TAGS), of companion tag that stays anyway (COMPANIONS), and by digest.
 
     LOOSE: untagged manifests; FOLLOWERS: untagged companions that go or stay by themselves. PINNED: digests
     that never go, and why. ORPHANS: companion tags and followers whose subject is gone; REMOVED: those of
-    them that may go.
+    them that may go; SPARED: those that stay though orphans are to go, and why.
     """
 
     facts: Facts
@@ -47,6 +51,7 @@ class Verdicts:
     pinned: t.Dict[str, str] = field(default_factory=dict)
     orphans: t.Set[str] = field(default_factory=set)
     removed: t.Set[str] = field(default_factory=set)
+    spared: t.Dict[str, str] = field(default_factory=dict)
 
     @property
     def intent(self) -> Intent:
@@ -62,8 +67,13 @@ class Verdicts:
         )
 
 
-def reach_verdicts(graph: Graph, policies: Policies, options: Options, now: float) -> Verdicts:
-    """Apply POLICIES to the repository of GRAPH; NOW in seconds since the epoch."""
+def reach_verdicts(
+    graph: Graph, policies: Policies, options: Options, now: float, elsewhere: t.Callable[[str], str] = _nowhere
+) -> Verdicts:
+    """Apply POLICIES to the repository of GRAPH; NOW in seconds since the epoch.
+
+    ELSEWHERE(digest): why another repository may have what this one lacks, '' if none has it.
+    """
     name = graph.repository.name
     here = [policy for policy in policies.policies if policy.governs_repository(name)]
     for_tags = [policy for policy in here if not policy.untagged]
@@ -71,8 +81,8 @@ def reach_verdicts(graph: Graph, policies: Policies, options: Options, now: floa
     verdicts = Verdicts(Facts(graph, now, created_times(graph, now), options.pulls))
     _pin(verdicts, policies)
     _judge_images(verdicts, policies, for_tags)
-    _judge_companions(verdicts, policies, options, for_tags)
-    _judge_untagged(verdicts, options, for_untagged)
+    _judge_companions(verdicts, policies, options, for_tags, elsewhere)
+    _judge_untagged(verdicts, options, for_untagged, elsewhere)
     return verdicts
 
 
@@ -119,6 +129,9 @@ def _judge_images(verdicts: Verdicts, policies: Policies, candidates: t.Sequence
         elif found.uncertain:
             by = found.policy.name
             verdicts.tags[name] = Verdict(True, reasons.LABELS_UNKNOWN % by, by)
+        elif verdicts.pinned.get(tag.digest or "") == reasons.BROKEN_MANIFEST:
+            # Nobody can pull it whole, so it takes no place from one that is.
+            verdicts.tags[name] = Verdict(True, reasons.BROKEN, found.policy.name)
         else:
             governed.setdefault(found.policy.name, (found.policy, []))[1].append(tag)
     for policy, tags in governed.values():
@@ -129,7 +142,13 @@ def _judge_images(verdicts: Verdicts, policies: Policies, candidates: t.Sequence
             verdicts.tags[name] = Verdict(True, override.reason, verdicts.tags[name].policy)
 
 
-def _judge_companions(verdicts: Verdicts, policies: Policies, options: Options, candidates: t.Sequence[Policy]) -> None:
+def _judge_companions(
+    verdicts: Verdicts,
+    policies: Policies,
+    options: Options,
+    candidates: t.Sequence[Policy],
+    elsewhere: t.Callable[[str], str],
+) -> None:
     """Companions follow their subject; of the policies only keep: all and keep_tags bear on them."""
     graph = verdicts.facts.graph
     live = {tag.name: tag for tag in graph.repository.tags if tag.name in graph.companions}
@@ -143,10 +162,21 @@ def _judge_companions(verdicts: Verdicts, policies: Policies, options: Options, 
             verdicts.orphans.add(name)
             # The run that deleted its subject was to delete it, too, and did not reach it.
             left_over = name in graph.repository.unfinished_tags
-            if stays is None and (left_over or (options.remove_orphans and found is not None)):
+            if stays is None and left_over:
                 verdicts.removed.add(name)
+            elif stays is None and options.remove_orphans and found is not None:
+                _remove_orphan(verdicts, name, subjects, elsewhere)
         if stays is not None:
             verdicts.companions[name] = stays
+
+
+def _remove_orphan(verdicts: Verdicts, name: str, subjects: t.Iterable[str], elsewhere: t.Callable[[str], str]) -> None:
+    """Let the orphan NAME go, unless what it is about is in another repository: signatures may have one of their own."""
+    why = [text for text in (elsewhere(subject) for subject in subjects) if text]
+    if why:
+        verdicts.spared[name] = why[0]
+    else:
+        verdicts.removed.add(name)
 
 
 def _explicit_keep(policy: Policy, uncertain: bool, tag: str) -> t.Optional[Verdict]:
@@ -160,7 +190,9 @@ def _explicit_keep(policy: Policy, uncertain: bool, tag: str) -> t.Optional[Verd
     return None
 
 
-def _judge_untagged(verdicts: Verdicts, options: Options, candidates: t.Sequence[Policy]) -> None:
+def _judge_untagged(
+    verdicts: Verdicts, options: Options, candidates: t.Sequence[Policy], elsewhere: t.Callable[[str], str]
+) -> None:
     graph = verdicts.facts.graph
     orphans = {digest for digest in graph.followers if graph.is_gone(graph.manifests[digest].subject or "")}
     verdicts.orphans |= orphans
@@ -178,6 +210,8 @@ def _judge_untagged(verdicts: Verdicts, options: Options, candidates: t.Sequence
                 reasons.kept(found.policy.name, "untagged manifests could not be listed"),
                 found.policy.name,
             )
+        elif graph.repository.doubt:
+            verdict = Verdict(True, reasons.kept(found.policy.name, graph.repository.doubt), found.policy.name)
         else:
             revision = revisions.get(digest)
             since = revision.untagged_since if revision is not None else None
@@ -185,4 +219,4 @@ def _judge_untagged(verdicts: Verdicts, options: Options, candidates: t.Sequence
         if digest in graph.loose:
             verdicts.loose[digest] = verdict
         elif options.remove_orphans and not verdict.keep:
-            verdicts.removed.add(digest)
+            _remove_orphan(verdicts, digest, (graph.manifests[digest].subject or "",), elsewhere)

@@ -21,7 +21,7 @@ _ATTACHED = re.compile(
     r"[vV]?([0-9]+(?:\.[0-9]+)+)[.-]?((?:alpha|beta|preview|pre|rc|dev|a|b|c|m)[.-]?[0-9]*)(?:[_+][0-9A-Za-z._-]*)?\Z",
     re.IGNORECASE,
 )
-_CALENDAR = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})\Z")
+_CALENDAR = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[-.]([0-9A-Za-z.-]+))?\Z")
 
 # Release numbers, 1 for a release and 0 for a pre-release, identifiers of the pre-release.
 VersionKey = t.Tuple[t.Tuple[int, ...], int, t.Tuple[t.Tuple[int, int, NaturalKey], ...]]
@@ -32,18 +32,25 @@ def parse_version(text: str) -> t.Optional[VersionKey]:
 
     1.2 equals 1.2.0, a leading v is ignored, what follows '-' is a pre-release and lower than its release,
     what follows '_' is build metadata and ignored (semver.org, with rc10 above rc9). 2024-11-03 is read as
-    2024.11.3.
+    2024.11.3, and 2024-11-03-2, the second of that day, as 2024.11.3.2.
     """
     calendar = _CALENDAR.match(text)
     if calendar:
-        return _release(calendar.groups()), 1, ()
+        *date, more = calendar.groups()
+        if more is None or more.isdigit():
+            return _release([*date, more or "0"]), 1, ()
+        return _release(date), 0, _pre_release(more)
     match = _VERSION.match(text) or _ATTACHED.match(text)
     if not match:
         return None
     release = _release(match.group(1).split("."))
     if match.group(2) is None:
         return release, 1, ()
-    return release, 0, tuple(_identifier(part) for part in match.group(2).lower().split("."))
+    return release, 0, _pre_release(match.group(2))
+
+
+def _pre_release(text: str) -> t.Tuple[t.Tuple[int, int, NaturalKey], ...]:
+    return tuple(_identifier(part) for part in text.lower().split("."))
 
 
 def _release(numbers: t.Iterable[str]) -> t.Tuple[int, ...]:

@@ -235,6 +235,12 @@ def test_one_unreadable_manifest_leaves_its_repository_alone_and_no_other(first,
     assert not plan.repositories[1].doomed_tags
     assert not plan.repositories[1].doomed_manifests
     alone = make_plan(Snapshot(NOW, (second,)), compiled, options)
+    if options.remove_orphans:
+        # What is not known of the first one may be what the second one's orphans are about.
+        assert {tag.name for tag in plan.repositories[0].doomed_tags} <= {
+            tag.name for tag in alone.repositories[0].doomed_tags
+        }
+        return
     assert plan.repositories[0].tags == alone.repositories[0].tags
     assert plan.repositories[0].manifests == alone.repositories[0].manifests
 

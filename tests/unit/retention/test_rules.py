@@ -365,6 +365,24 @@ def test_orphans_go_only_where_a_policy_governs_them():
     assert doomed(plan_one(seen, ALL_GO)) == []
 
 
+def test_an_orphan_whose_subject_is_in_another_repository_is_none_to_be_removed():
+    signatures = repository([artifact("s")], {companion("x"): "s"}, missing=["x"])
+    images = dataclasses.replace(repository([image("x", 1)], {"x": "x"}), name="team/other")
+    plan = plan_all([signatures, images], [{"keep_younger_than": "5d"}], remove_orphans=True)
+    (entry,) = [entry for entry in plan.repositories if entry.name == signatures.name]
+    assert actions(entry)[companion("x")] == KEEP
+    assert "another repository has it" in reason(entry, companion("x"))
+
+
+def test_a_broken_image_takes_no_place_from_a_whole_one():
+    seen = repository(
+        [image("x", 1), index("broken", ["x", "lost"]), image("old", 9)],
+        {"2.0": "broken", "1.0": "old"},
+        missing=["lost"],
+    )
+    assert set(actions(plan_one(seen, ONE)).values()) == {KEEP}
+
+
 # --- tombstones, parked tags, unfinished runs
 
 

@@ -1,0 +1,401 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whole runs of the prune against a registry in memory: what must not happen when runs follow each other, fail, or know only a part.
+
+What a real registry does with the same requests is proved in tests/integration.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api import client as api
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import (
+    NotFound,
+    RegistryError,
+    ServerFailed,
+    Unsupported,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes import undo as undoing
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.naming import untag_named
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.plan_file import write_plan
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.pruning import prune
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.request import prune_request
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import StrategyUnavailable
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.undo import undo
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.instant import format_instant
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import KEEP
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import Reference
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.scan import (
+    FILESYSTEM,
+    GARBAGE_COLLECT,
+    Scan,
+    StoredManifest,
+    StoredRepository,
+    StoredTag,
+)
+from ansible_collections.fleetops.container_registry.tests.unit.images.played_registry import (
+    PlayedRegistry,
+    digest_of,
+    raising,
+)
+
+DAY = 86400.0
+NOW = 1_760_000_000.0
+ONE = [{"name": "one", "keep_newest": 1}]
+LEFT_OVER = [{"name": "left over", "untagged": True, "keep_younger_than": "7d"}]
+OPTIONS = {
+    "protected": None,
+    "max_delete_tags": None,
+    "max_delete_percent": 100.0,
+    "max_delete_percent_per_repository": None,
+    "allow_empty_repository": False,
+    "remove_dangling_tags": False,
+    "remove_orphans": False,
+    "apply_plan": False,
+    "plan_file": None,
+    "plan_id": None,
+    "store_scan": None,
+    "strategy": "auto",
+    "delete_grace": "0d",
+    "assume_delete_enabled": False,
+    "repositories": None,
+}
+
+
+def days_ago(days):
+    return format_instant(NOW - days * DAY)
+
+
+class Registry(PlayedRegistry):
+    """One that deletes and takes pushes, by whose own clock nothing happens."""
+
+    def __init__(self, native=True, may_push=True):
+        super().__init__()
+        self.native, self.may_push, self.twos = native, may_push, False
+        self.connection.find_hidden_tags = False
+        self.address = SimpleNamespace(base=self.connection.url, origin=SimpleNamespace(host="r.example"))
+
+    def is_2x(self):
+        return self.twos
+
+    def probe(self, _name):
+        untag = api.NATIVE if self.native else (api.TOMBSTONE if self.may_push else api.NONE)
+        return api.Abilities(api.ENABLED, untag, api.ALLOWED if self.may_push else api.DENIED)
+
+    def delete_manifest(self, repository, reference):
+        self._call("delete", repository, reference)
+        tags = self.repositories[repository]
+        if reference in tags:
+            if not self.native:
+                raise Unsupported("no tag goes alone here")
+            del tags[reference]
+        elif (repository, reference) in self.manifests:
+            del self.manifests[repository, reference]
+            self.repositories[repository] = {tag: digest for tag, digest in tags.items() if digest != reference}
+        else:
+            raise NotFound("no %s" % reference, code="MANIFEST_UNKNOWN")
+        return api.DeleteAnswer(202)
+
+    def put_manifest(self, repository, reference, body, media_type):
+        self._call("put", repository, reference)
+        digest = digest_of(body)
+        self.manifests[repository, digest] = (media_type, body)
+        if reference != digest:
+            self.repositories[repository][reference] = digest
+        return digest
+
+    def blob_range(self, _repository, _digest):
+        return True
+
+    def has(self, *digests, repository="a"):
+        return [(repository, digest) in self.manifests for digest in digests]
+
+    def tags_of(self, repository="a"):
+        return sorted(self.repositories[repository])
+
+
+@pytest.fixture
+def registry():
+    return Registry()
+
+
+@pytest.fixture
+def run(registry, tmp_path):
+    """A run of the prune, DAYS after NOW."""
+
+    def prune_it(policies=ONE, days=0.0, check=False, scan=None, approved="", **options):
+        given = dict(OPTIONS, policies=policies, backup_dir=str(tmp_path / "backup"), **options)
+        request = dataclasses.replace(prune_request(given, check), scan=scan, approved=approved)
+        return prune(registry, request, NOW + days * DAY)
+
+    return prune_it
+
+
+def planned(result, digest):
+    """What RESULT says of a manifest of the first repository."""
+    (found,) = [entry for entry in result.plan.repositories[0].manifests if entry.digest == digest]
+    return found
+
+
+# --- tags that are not listed
+
+
+def collected(digests):
+    return Scan(GARBAGE_COLLECT, NOW, {"a": StoredRepository("a", {}, {one: StoredManifest(one) for one in digests})})
+
+
+@pytest.fixture
+def hiding(registry):
+    """build-10 is there and not listed, and build-9 was pushed over: digests of both."""
+    registry.image("a", "build-1", created=days_ago(30))
+    hidden = registry.image("a", "build-10", created=days_ago(20))
+    left = registry.image("a", created=days_ago(25))
+    registry.faults["tags", "a", ""] = lambda: ["build-1"]
+    return hidden, left
+
+
+def test_what_may_have_a_hidden_tag_is_not_deleted_as_untagged(registry, run, hiding):
+    scan = collected([digest for _name, digest in registry.manifests])
+    for days in (0, 8):
+        result = run(LEFT_OVER, days, scan=scan)
+    assert registry.has(*hiding) == [True, True]
+    assert "find_hidden_tags" in planned(result, hiding[0]).reason
+
+
+@pytest.mark.parametrize("how", ["2.x", "a pair is listed", "asked for"])
+def test_where_no_tag_is_hidden_what_was_pushed_over_goes(registry, run, hiding, how):
+    scan = collected([digest for _name, digest in registry.manifests])
+    registry.twos = how == "2.x"
+    registry.connection.find_hidden_tags = how == "asked for"
+    registry.faults.clear()
+    if how != "a pair is listed":
+        registry.repositories["a"]["other"] = registry.repositories["a"].pop("build-10")
+    for days in (0, 8):
+        run(LEFT_OVER, days, scan=scan)
+    assert registry.has(*hiding) == [True, False]
+
+
+# --- protection
+
+
+@pytest.mark.parametrize("protect", ["{}", "a@{}"])
+def test_a_protected_index_without_a_tag_keeps_its_children(registry, run, protect):
+    child = registry.image("a", "1.0-amd64", created=days_ago(400))
+    other = registry.image("a", created=days_ago(401))
+    registry.image("a", "2.0", created=days_ago(1))
+    index = registry.index("a", [child, other])
+    result = run(protected=[protect.format(index)])
+    assert registry.tags_of() == ["2.0"]
+    assert registry.has(index, child, other) == [True, True, True]
+    assert result.outcome.errors == []
+
+
+def test_an_index_in_its_grace_keeps_its_children(registry, run):
+    child = registry.image("a", "1.0-amd64", created=days_ago(300))
+    index = registry.index("a", [child], "1.0")
+    registry.image("a", "2.0", created=days_ago(1))
+    keep = [{"name": "one", "keep_newest": 1, "keep_tags": ["*-amd64"]}]
+    run(keep, delete_grace="7d")
+    assert registry.tags_of() == ["1.0-amd64", "2.0"]
+    run(ONE, 1)
+    assert registry.has(index, child) == [True, True]
+
+
+def test_what_was_promised_to_wait_waits_whatever_the_next_run_says(registry, run):
+    old = registry.image("a", "old", created=days_ago(300))
+    registry.image("a", "new", created=days_ago(1))
+    run(delete_grace="7d")
+    run(days=1)
+    assert registry.has(old) == [True]
+    run(days=8)
+    assert registry.has(old) == [False]
+
+
+# --- saved plans
+
+
+@pytest.fixture
+def saved(run, tmp_path):
+    path = str(tmp_path / "plan.gz")
+    return path, lambda **options: run(check=True, plan_file=path, **options)
+
+
+def test_a_restored_tag_is_held_from_an_approved_plan_too(registry, run, saved):
+    path, plan = saved
+    registry.image("a", "old", created=days_ago(100))
+    registry.image("a", "new", created=days_ago(1))
+    plan()
+    done = run()
+    assert registry.tags_of() == ["new"]
+    undo(registry, done.backup_file, None, None, False, 7 * DAY, False, NOW + 20)
+    run(approved=path, days=0.01)
+    assert registry.tags_of() == ["new", "old"]
+    run(approved=path, days=8)
+    assert registry.tags_of() == ["new"]
+
+
+def test_the_hold_knows_its_registry_however_the_address_is_written(registry, run):
+    registry.image("a", "old", created=days_ago(100))
+    registry.image("a", "new", created=days_ago(1))
+    done = run()
+    registry.connection.url = "https://R.example/"
+    undo(registry, done.backup_file, None, None, False, 7 * DAY, False, NOW + 20)
+    registry.connection.url = "https://r.example"
+    run(days=0.01)
+    assert registry.tags_of() == ["new", "old"]
+
+
+def test_a_kept_tag_that_was_pushed_again_does_not_stop_an_approved_plan(registry, run, saved):
+    path, plan = saved
+    before = registry.image("a", "latest", created=days_ago(1))
+    registry.image("a", "old", created=days_ago(100))
+    plan()
+    registry.image("a", "latest", created=days_ago(0))
+    run(approved=path)
+    assert registry.tags_of() == ["latest"]
+    assert registry.has(before) == [True]
+
+
+def test_a_plan_protects_what_is_protected_since_and_has_no_tag(registry, run, saved):
+    path, plan = saved
+    child = registry.image("a", "old", created=days_ago(100))
+    index = registry.index("a", [child])
+    registry.image("a", "new", created=days_ago(1))
+    plan()
+    run(approved=path, protected=[index])
+    assert registry.has(index, child) == [True, True]
+
+
+def test_a_plan_that_was_altered_to_delete_what_stays_is_another_plan(registry, run, saved):
+    path, plan = saved
+    registry.image("a", "old", created=days_ago(100))
+    kept = registry.image("a", "new", created=days_ago(1))
+    first = plan().plan
+    (repository,) = first.repositories
+    tags = tuple(tag if tag.action == KEEP else dataclasses.replace(tag, parked=kept) for tag in repository.tags)
+    altered = dataclasses.replace(first, repositories=(dataclasses.replace(repository, tags=tags),))
+    assert altered.identity != first.identity
+    write_plan(path, altered)
+    result = run(approved=path)
+    assert "is no tombstone" in result.outcome.errors[0]
+    assert registry.has(kept) == [True]
+    assert registry.tags_of() == ["new", "old"]
+
+
+# --- runs that deleted nothing
+
+
+def stored(registry, *untagged):
+    tags = {name: StoredTag(name, digest, NOW - 50 * DAY) for name, digest in registry.repositories["a"].items()}
+    manifests = {digest: StoredManifest(digest, NOW - 90 * DAY, NOW - 30 * DAY) for digest in untagged}
+    return Scan(FILESYSTEM, NOW, {"a": StoredRepository("a", tags, manifests)})
+
+
+def test_what_a_failed_backup_has_held_is_judged_anew(registry, run, monkeypatch):
+    left = registry.image("a", created=days_ago(300))
+    registry.image("a", "old", created=days_ago(100))
+    registry.image("a", "new", created=days_ago(1))
+    unread = registry.manifests["a", left]
+    scan = stored(registry, left)
+    monkeypatch.setattr(
+        "ansible_collections.fleetops.container_registry.plugins.module_utils.images.bodies.Bodies.get",
+        lambda _bodies, _name, digest: unread if digest == left else raising(ServerFailed("503"))(),
+    )
+    first = run(ONE + LEFT_OVER, scan=scan)
+    assert "could not be saved" in first.outcome.errors[0]
+    assert registry.tags_of() == ["new", "old"]
+    monkeypatch.undo()
+    run([{"name": "all", "keep": "all"}], 0.01)
+    assert registry.has(left) == [True]
+
+
+def test_a_strategy_that_cannot_be_followed_leaves_nothing_to_finish(registry, run, tmp_path):
+    registry.native = False
+    left = registry.image("a", created=days_ago(300))
+    registry.image("a", "old", created=days_ago(100))
+    registry.image("a", "new", created=days_ago(1))
+    with pytest.raises(StrategyUnavailable):
+        run(ONE + LEFT_OVER, scan=stored(registry, left), strategy="tag")
+    assert not list((tmp_path / "backup").glob("*.backup.jsonl"))
+    run([{"name": "all", "keep": "all"}], 0.01)
+    assert registry.has(left) == [True]
+
+
+def test_an_index_that_cannot_be_deleted_keeps_its_children_and_its_signature(registry, run):
+    children = [registry.image("a", created=days_ago(100 + number)) for number in (0, 1)]
+    inner = registry.index("a", children)
+    index = registry.index("a", [inner], "old")
+    signature = registry.image("a", "sha256-%s.sig" % index[7:], created=days_ago(100), size=7)
+    registry.image("a", "new", created=days_ago(1))
+    registry.faults["delete", "a", index] = raising(ServerFailed("500"))
+    first = run()
+    assert len(first.outcome.errors) == 1
+    assert registry.has(index, inner, *children, signature) == [True] * 5
+    registry.faults.clear()
+    second = run(days=0.01)
+    assert second.outcome.errors == []
+    assert registry.has(index, inner, *children, signature) == [False] * 5
+
+
+# --- what is remembered
+
+
+def test_a_restored_tag_that_somebody_pushes_later_is_as_young_as_that_push(registry, run, monkeypatch):
+    monkeypatch.setattr(undoing, "time", SimpleNamespace(time=lambda: NOW + 30))
+    tagged = registry.image("a", "release", created=days_ago(400))
+    registry.image("a", "new", created=days_ago(1))
+    policies = [{"name": "young", "keep_younger_than": "90d"}]
+    done = run(policies, scan=stored_at(registry, release=390))
+    assert registry.tags_of() == ["new"]
+    undo(registry, done.backup_file, None, None, False, DAY, False, NOW + 20)
+    assert doomed(run(policies, 2, check=True, scan=stored_at(registry, release=-25 / DAY))) == ["release"]
+    assert doomed(run(policies, 2, check=True, scan=stored_at(registry, release=-1))) == []
+    assert registry.has(tagged) == [True]
+
+
+def stored_at(registry, **days):
+    tags = {
+        name: StoredTag(name, digest, NOW - days.get(name, 1) * DAY)
+        for name, digest in registry.repositories["a"].items()
+    }
+    return Scan(FILESYSTEM, NOW, {"a": StoredRepository("a", tags, {})})
+
+
+def doomed(result):
+    return [tag.name for tag in result.plan.repositories[0].doomed_tags]
+
+
+# --- options
+
+
+def test_an_empty_list_of_repositories_is_refused_and_means_no_registry(run):
+    with pytest.raises(RegistryError, match="repositories: the list is empty"):
+        run(repositories=[])
+
+
+def test_orphans_stay_where_not_every_repository_was_looked_at(registry, run):
+    image = registry.image("app", "1.0", created=days_ago(1), size=50)
+    gone = "sha256:" + "9" * 64
+    for digest in (image, gone):
+        registry.image("a", "sha256-%s.sig" % digest[7:], size=int(digest[7:9], 16) + 300)
+    registry.image("a", "tools", created=days_ago(1))
+    names = registry.tags_of()
+    young = [{"name": "young", "keep_younger_than": "90d"}]
+    part = run(young, remove_orphans=True, repositories=["a"])
+    assert registry.tags_of() == names
+    assert "does not look at" in [tag for tag in part.plan.repositories[0].tags if tag.name != "tools"][0].reason
+    run(young, remove_orphans=True)
+    assert registry.tags_of() == sorted(["tools", "sha256-%s.sig" % image[7:]])
+
+
+def test_a_tag_that_cannot_be_taken_off_alone_is_a_failure_in_check_mode_too(registry):
+    registry.native = registry.may_push = False
+    registry.image("a", "x", "y")
+    for check in (True, False):
+        with pytest.raises(StrategyUnavailable, match="right to push"):
+            untag_named(registry, [Reference.parse("a:x")], "auto", check, NOW)

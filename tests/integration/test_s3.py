@@ -123,7 +123,7 @@ def test_tags_that_are_not_listed_are_found_and_keep_their_images(registry, tmp_
         "registry_tags_info",
         {"url": registry.url, "repositories": ["team/hidden"], "find_hidden_tags": True, "depth": "digests"},
     )
-    assert [tag["name"] for tag in listed["repositories"][0]["tags"]] == sorted(tags)
+    assert [tag["name"] for tag in listed["tags"]] == sorted(tags)
 
 
 def root_of(registry):

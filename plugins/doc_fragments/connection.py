@@ -106,8 +106,9 @@ options:
         one's ends, such as C(v10) beside C(v1). There this has to be V(true), or such a tag is neither seen nor kept by a policy,
         and what shares its image takes it along.
       - It costs one more request for each tag, every time that tags are listed, and none at Distribution 2.x.
+      - V(false) says that there are no such tags, as with images on any other storage.
+      - Without the option they are not asked for, and what no tag seems to name may still have one.
     type: bool
-    default: false
 requirements:
   - requests >= 2.20 (the Python library, on the host that the module runs on)
 notes:

@@ -79,7 +79,7 @@ def connection_argument_spec() -> Spec:
         "retries": {"type": "int", "default": 3},
         "workers": {"type": "int", "default": 8},
         "rate_limit": {"type": "float"},
-        "find_hidden_tags": {"type": "bool", "default": False},
+        "find_hidden_tags": {"type": "bool"},
     }
 
 

@@ -47,6 +47,7 @@ def test_latest_pushed_twenty_times_gives_back_nineteen(registry, pusher, run_mo
         "policies": POLICIES,
         "backup_dir": str(tmp_path / "backup"),
         "store_scan": scan_of(registry, source, tmp_path / "scan"),
+        "find_hidden_tags": False,
     }
     done = run_module("registry_prune", arguments)
     assert not done.failed, done.msg
@@ -83,6 +84,7 @@ def test_a_first_sighting_by_the_collector_only_starts_the_clock(registry, pushe
         "policies": [{"name": "left over", "untagged": True, "keep_younger_than": "1d"}],
         "backup_dir": str(tmp_path / "backup"),
         "store_scan": scan_of(registry, "collector", tmp_path / "scan"),
+        "find_hidden_tags": False,
     }
     first = run_module("registry_prune", arguments)
     assert first["changed"] is False

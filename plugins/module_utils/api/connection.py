@@ -16,7 +16,8 @@ class Connection:
 
     URL with scheme, host, port and an optional path prefix, without user or query. TIMEOUT (seconds) bounds each request,
     DEADLINE (seconds) the whole run. RETRIES: repetitions of a request that is safe to repeat. WORKERS: requests at once.
-    RATE_LIMIT: requests a second. FIND_HIDDEN_TAGS: ask for tags that the registry may have and not list.
+    RATE_LIMIT: requests a second. FIND_HIDDEN_TAGS: ask for tags that the registry
+    has and does not list (True), or know that there are none (False).
     """
 
     url: str
@@ -33,4 +34,4 @@ class Connection:
     retries: int = 3
     workers: int = 8
     rate_limit: t.Optional[float] = None
-    find_hidden_tags: bool = False
+    find_hidden_tags: t.Optional[bool] = None

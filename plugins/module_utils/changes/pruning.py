@@ -187,7 +187,7 @@ def _with_doubt(client: RegistryClient, looked: Looked) -> Looked:
     A collector's list has every manifest and no tag, and is made where images are in an object store.
     """
     listed = [{tag.name for tag in repository.tags} for repository in looked.snapshot.repositories]
-    if client.connection.find_hidden_tags or any(hides_none(tags) for tags in listed) or client.is_2x():
+    if client.connection.find_hidden_tags is not None or any(hides_none(tags) for tags in listed) or client.is_2x():
         return looked
     doubt = "tags of it may be hidden, which find_hidden_tags would show"
     repositories = tuple(replace(repository, doubt=doubt) for repository in looked.snapshot.repositories)

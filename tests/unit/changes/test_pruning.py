@@ -77,7 +77,7 @@ class Registry(PlayedRegistry):
     def __init__(self, native=True, may_push=True):
         super().__init__()
         self.native, self.may_push, self.twos = native, may_push, False
-        self.connection.find_hidden_tags = False
+        self.connection.find_hidden_tags = None
         self.address = SimpleNamespace(base=self.connection.url, origin=SimpleNamespace(host="r.example"))
 
     def is_2x(self):
@@ -167,11 +167,11 @@ def test_what_may_have_a_hidden_tag_is_not_deleted_as_untagged(registry, run, hi
     assert "find_hidden_tags" in planned(result, hiding[0]).reason
 
 
-@pytest.mark.parametrize("how", ["2.x", "a pair is listed", "asked for"])
+@pytest.mark.parametrize("how", ["2.x", "a pair is listed", "asked for", "another storage"])
 def test_where_no_tag_is_hidden_what_was_pushed_over_goes(registry, run, hiding, how):
     scan = collected([digest for _name, digest in registry.manifests])
     registry.twos = how == "2.x"
-    registry.connection.find_hidden_tags = how == "asked for"
+    registry.connection.find_hidden_tags = {"asked for": True, "another storage": False}.get(how)
     registry.faults.clear()
     if how != "a pair is listed":
         registry.repositories["a"]["other"] = registry.repositories["a"].pop("build-10")

@@ -129,6 +129,28 @@ totals:
     lost:
       description: Tags and manifests that cannot come back. The task fails if there are any.
       type: int
+errors:
+  description: What cannot come back, in words. The task fails if there is anything.
+  returned: success or failure, once the backup was read
+  type: list
+  elements: str
+error:
+  description: The request that failed.
+  returned: failure, if a request was made
+  type: dict
+  contains:
+    method:
+      description: The HTTP method.
+      type: str
+    url:
+      description: The URL, without user, password and query.
+      type: str
+    status:
+      description: The HTTP status, or null if there was no answer.
+      type: int
+    code:
+      description: The registry's own error code, such as V(UNAUTHORIZED), or an empty string.
+      type: str
 """
 
 import time

@@ -448,6 +448,23 @@ backup_file:
   description: The backup of this run.
   returned: if something was deleted
   type: str
+error:
+  description: The request that failed.
+  returned: failure, if a request was made
+  type: dict
+  contains:
+    method:
+      description: The HTTP method.
+      type: str
+    url:
+      description: The URL, without user, password and query.
+      type: str
+    status:
+      description: The HTTP status, or null if there was no answer.
+      type: int
+    code:
+      description: The registry's own error code, such as V(UNAUTHORIZED), or an empty string.
+      type: str
 """
 
 import time

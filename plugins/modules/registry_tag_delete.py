@@ -124,6 +124,45 @@ errors:
   returned: always
   type: list
   elements: str
+blocked_by:
+  description: Why this registry lets nobody delete. Nothing is deleted while this is not empty.
+  returned: success or failure, once the registry was read
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: C(delete_disabled), C(delete_read_only), C(delete_proxy), C(delete_unsupported) or C(delete_unknown).
+      type: str
+    repository:
+      description: Always empty here.
+      type: str
+    message:
+      description: What is wrong, and what to do.
+      type: str
+    passes_with:
+      description: What the registry would have to answer.
+      type: str
+interrupted:
+  description: Why the run ended early, or empty. The same task again goes on.
+  returned: success or failure, once the registry was read
+  type: str
+error:
+  description: The request that failed.
+  returned: failure, if a request was made
+  type: dict
+  contains:
+    method:
+      description: The HTTP method.
+      type: str
+    url:
+      description: The URL, without user, password and query.
+      type: str
+    status:
+      description: The HTTP status, or null if there was no answer.
+      type: int
+    code:
+      description: The registry's own error code, such as V(UNAUTHORIZED), or an empty string.
+      type: str
 """
 
 import time

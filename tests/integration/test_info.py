@@ -38,10 +38,11 @@ def test_a_pull_through_cache_is_told_from_a_registry(registry_factory):
     Pusher(upstream.url).image("team/app", "v1")
     cache = registry_factory(extra={"proxy": {"remoteurl": upstream.url}})
     assert store.pull(cache.url, "team/app", "v1")
-    assert modules.run_module("registry_info", {"url": cache.url})["delete"] in ("proxy", "disabled")
+    assert modules.run_module("registry_info", {"url": cache.url})["delete"] == "proxy"
     refused = modules.run_module("registry_manifest_delete", {"url": cache.url, "references": ["team/app:v1"]})
     assert refused.failed
-    assert "cache" in refused.msg or "storage.delete.enabled" in refused.msg
+    assert "pull-through cache" in refused.msg
+    assert "proxy.ttl" in refused.msg
     assert store.pull(cache.url, "team/app", "v1")
 
 

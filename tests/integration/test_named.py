@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.fleetops.container_registry.tests.rig import store
+from ansible_collections.fleetops.container_registry.tests.rig import modules, store
 
 
 def test_a_manifest_goes_with_its_tag_and_a_second_run_changes_nothing(registry, pusher, run_module):
@@ -121,3 +121,22 @@ def test_no_tombstone_is_laid_where_deletes_are_off(registry, pusher, run_module
 def test_names_that_the_protocol_forbids_are_refused(run_module, reference, part):
     refused = run_module("registry_manifest_delete", {"references": [reference]})
     assert refused.failed and part in refused.msg
+
+
+@pytest.mark.parametrize(
+    ("settings", "said", "blocked"),
+    [
+        ({"delete": False}, "storage.delete.enabled", "delete_disabled"),
+        ({"delete": True, "readonly": True}, "storage.maintenance.readonly", "delete_read_only"),
+    ],
+)
+def test_a_registry_that_lets_nobody_delete_says_which_setting_it_is(registry, pusher, settings, said, blocked):
+    image = pusher.image("team/app", "1.0", created=1)
+    pusher.image("team/app", "2.0", created=2)
+    registry.restart(**settings)
+    for module in ("registry_manifest_delete", "registry_tag_delete"):
+        refused = modules.run_module(module, {"url": registry.url, "references": ["team/app:1.0"]})
+        assert refused.failed
+        assert said in refused.msg
+        assert [guard["name"] for guard in refused["blocked_by"]] == [blocked]
+    assert store.digest(registry.url, "team/app", "1.0") == image.digest

@@ -198,3 +198,20 @@ def test_what_is_protected_by_now_stays_out_of_an_approved_plan(registry, pusher
     done = prune(plan_file=plan_file, apply_plan=True, protected=[images[0].digest])
     assert not done.failed, done.msg
     assert store.listed(registry.url, "team/app") == ["v0", "v2", "v3", "v4"]
+
+
+def test_a_run_that_is_out_of_time_says_so_and_the_next_one_finishes(registry, pusher, prune):
+    for n in range(30):
+        pusher.image("team/app", f"v{n:02}", created=n)
+    # Some 65 requests to look, 5 to make sure, and then at least 2 for each of 27 tags: it ends in the middle of those.
+    ended = prune(rate_limit=15, deadline=6.5, workers=2)
+    assert ended.failed
+    assert "deadline" in ended.msg
+    left = store.listed(registry.url, "team/app")
+    assert set(left) >= {"v27", "v28", "v29"}
+    assert 3 < len(left) < 30
+    assert ended["deleted"]["tags"] == 30 - len(left)
+    done = prune()
+    assert not done.failed, done.msg
+    assert store.listed(registry.url, "team/app") == ["v27", "v28", "v29"]
+    assert len(store.revisions(registry.store_root, "team/app")) == 3

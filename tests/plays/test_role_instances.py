@@ -137,6 +137,11 @@ def test_one_on_another_store_is_refused_and_none_is_touched(pair):
         pair.first.push("team/app", f"1.{day}", day)
     assert pair.site.role("configure").status == 0
     assert pair.site.role("prune", **SETTINGS).status == 0
+    before = pair.state()
+    defeated = pair.site.role("garbage_collect", registry_url=pair.first.url)
+    assert defeated.status != 0
+    assert "are not in force" in defeated.failure
+    assert pair.state() == before
     pair.second.stop()
     text = pair.second.config.read_text(encoding="utf-8")
     pair.second.config.write_text(text.replace(str(pair.first.home / "data"), str(pair.second.home / "data")))
@@ -149,6 +154,28 @@ def test_one_on_another_store_is_refused_and_none_is_touched(pair):
     assert "serves another store" in play.failure
     assert pair.state() == before
     assert pair.first.bytes_on_disk() == size
+
+
+def test_both_are_stopped_and_both_come_back(pair):
+    for day in range(3):
+        pair.first.push("team/app", f"1.{day}", day)
+    assert pair.site.role("configure").status == 0
+    before, size = pair.state(), pair.first.bytes_on_disk()
+    mistyped = pair.site.role(
+        "prune", registry_prune_method="storage", registry_garbage_collect_mode="stop", **SETTINGS
+    )
+    assert mistyped.status != 0
+    assert "registry_garbage_collect_mode" in mistyped.failure
+    assert pair.state() == before
+    play = pair.site.role("main", registry_garbage_collect_mode="stopped", **SETTINGS)
+    assert play.status == 0, play.output[-5000:]
+    after = pair.state()
+    assert [(config, delete) for config, _process, delete in after] == [
+        (config, delete) for config, _, delete in before
+    ]
+    assert all(old[1] != new[1] for old, new in zip(before, after))
+    assert pair.first.bytes_on_disk() < size
+    assert list(pair.second.tags("team/app")) == ["1.2"]
 
 
 def test_the_watchdog_gives_both_back(pair):

@@ -86,10 +86,15 @@ def plan_untagging(snapshot: Snapshot, references: t.Sequence[Reference]) -> Nam
         wanted = {reference.tag for reference in named}
         present = {tag.name for tag in repository.tags}
         absent.extend(str(reference) for reference in named if reference.tag not in present)
+        parked = _parked_with(repository, {tag.name for tag in repository.tags if tag.name in wanted})
         tags = tuple(
-            PlannedTag(tag.name, tag.digest, UNTAG, NAMED, pushed=tag.pushed)
-            if tag.name in wanted
-            else PlannedTag(tag.name, tag.digest, KEEP, "not named", pushed=tag.pushed)
+            PlannedTag(
+                tag.name,
+                tag.digest,
+                *((UNTAG, NAMED) if tag.name in wanted else (KEEP, "not named")),
+                pushed=tag.pushed,
+                parked=parked.get(tag.name, ""),
+            )
             for tag in repository.tags
         )
         plans.append(RepositoryPlan(repository.name, tags))
@@ -129,12 +134,16 @@ def _delete_named(
     links = _Links(repository)
     for digest, reference in digests.items():
         refusals.extend(_refuse(links, digest, reference, named_tags, going, shared_tags, index_child))
+    parked = _parked_with(repository, {tag.name for tag in repository.tags if tag.digest in going})
     tags = tuple(
         PlannedTag(
-            tag.name, tag.digest, DELETE, NAMED if tag.name in named_tags else "on a named manifest", pushed=tag.pushed
+            tag.name,
+            tag.digest,
+            DELETE if tag.digest in going else KEEP,
+            "not named" if tag.digest not in going else NAMED if tag.name in named_tags else "on a named manifest",
+            pushed=tag.pushed,
+            parked=parked.get(tag.name, ""),
         )
-        if tag.digest in going
-        else PlannedTag(tag.name, tag.digest, KEEP, "not named", pushed=tag.pushed)
         for tag in repository.tags
     )
     manifests = [
@@ -147,6 +156,15 @@ def _delete_named(
         if digest not in going
     ]
     return RepositoryPlan(repository.name, tags, tuple(manifests)), refusals, absent
+
+
+def _parked_with(repository: Repository, going: t.AbstractSet[str]) -> t.Dict[str, str]:
+    """Tags that an interrupted run has left on the same tombstone as one of the tags GOING, with that tombstone.
+
+    It goes with those, so the others that stand on it have to be put back. Other tombstones are left to the run that made them.
+    """
+    tombstones = {tag.parked for tag in repository.tags if tag.name in going and tag.parked}
+    return {tag.name: tag.parked for tag in repository.tags if tag.parked in tombstones}
 
 
 class _Links:

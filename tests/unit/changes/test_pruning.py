@@ -10,18 +10,23 @@ What a real registry does with the same requests is proved in tests/integration.
 from __future__ import annotations
 
 import dataclasses
+import json
 from types import SimpleNamespace
 
 import pytest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api import client as api
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import (
+    ConnectionFailed,
     NotFound,
     RegistryError,
     ServerFailed,
     Unsupported,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes import undo as undoing
-from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.naming import untag_named
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.naming import (
+    delete_named,
+    untag_named,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.plan_file import write_plan
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.pruning import prune
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.request import prune_request
@@ -37,6 +42,10 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     StoredManifest,
     StoredRepository,
     StoredTag,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.tombstone import (
+    Parked,
+    make_tombstone,
 )
 from ansible_collections.fleetops.container_registry.tests.unit.images.played_registry import (
     PlayedRegistry,
@@ -399,3 +408,53 @@ def test_a_tag_that_cannot_be_taken_off_alone_is_a_failure_in_check_mode_too(reg
     for check in (True, False):
         with pytest.raises(StrategyUnavailable, match="right to push"):
             untag_named(registry, [Reference.parse("a:x")], "auto", check, NOW)
+
+
+@pytest.mark.parametrize("delete", [False, True])
+def test_tags_on_the_tombstone_of_another_one_are_put_back_unless_they_are_named(registry, delete):
+    registry.native = False
+    images = {tag: registry.image("a", tag, size=number + 1) for number, tag in enumerate("xyz")}
+    tombstone = registry.put("a", parking(**images), "x", "y", "z")
+    if delete:
+        delete_named(registry, [Reference.parse("a:x")], False, False, "", False, NOW)
+    else:
+        untag_named(registry, [Reference.parse("a:x")], "auto", False, NOW)
+    assert registry.repositories["a"] == {"y": images["y"], "z": images["z"]}
+    assert registry.has(tombstone, images["x"]) == [False, not delete]
+
+
+def parking(**images):
+    """A tombstone as an interrupted run leaves it, with what each tag named."""
+    return json.loads(make_tombstone("run", {tag: Parked(digest) for tag, digest in images.items()}).body)
+
+
+@pytest.mark.parametrize("next_run", ["the same task", "a prune that keeps it", "a prune that deletes it"])
+def test_a_tag_that_was_left_on_a_tombstone_is_finished_or_undone(registry, run, next_run):
+    """registry_tag_delete keeps no journal: all that is known of it is what the tombstone itself says."""
+    registry.native = False
+    image = registry.image("a", "x", created=days_ago(100))
+    registry.image("a", "y", created=days_ago(1))
+    put = registry.put_manifest
+
+    def die_after(*arguments):
+        registry.put_manifest = put
+        digest = put(*arguments)
+        if arguments[1] == "x":
+            registry.faults["delete", "a", digest] = raising(ConnectionFailed("killed"))
+        else:
+            registry.put_manifest = die_after
+        return digest
+
+    registry.put_manifest = die_after
+    first = untag_named(registry, [Reference.parse("a:x")], "auto", False, NOW)
+    assert "could not be deleted" in first.outcome.errors[0]
+    assert registry.repositories["a"]["x"] != image
+    registry.faults.clear()
+    if next_run == "the same task":
+        again = untag_named(registry, [Reference.parse("a:x")], "auto", False, NOW + 60)
+        assert [entry.untagged_tags for entry in again.outcome.repositories] == [["x"]]
+    else:
+        run(ONE if "deletes" in next_run else [{"name": "all", "keep": "all"}], 0.01)
+    assert registry.repositories["a"].get("x") == (image if "keeps" in next_run else None)
+    assert registry.tags_of() == (["x", "y"] if "keeps" in next_run else ["y"])
+    assert registry.has(image) == ["deletes" not in next_run]

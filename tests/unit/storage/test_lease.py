@@ -219,6 +219,21 @@ def test_a_configuration_that_somebody_has_changed_is_left_alone(place):
     assert place.done == []
 
 
+@pytest.mark.parametrize("ends_collector", [True, False])
+def test_instances_serve_after_the_first_registry_and_not_before_a_collector_has_surely_ended(place, ends_collector):
+    flag = place.home / "port"
+    further = place.orders(give_back=[place.script("further")], config=None)
+    first = [place.script("first", f'[ -e "{flag}" ] || exit 3')]
+    place.open(place.orders(give_back=first, restart_ends_collector=ends_collector, instances=(further,)))
+    run_out(place.lease)
+    until(lambda: place.done.count("first") > 1, "it did not try again")
+    assert place.done[0] == "first"
+    assert ("further" in place.done) != ends_collector
+    flag.touch()
+    until(lambda: place.report()["gave_back"], "it did not succeed")
+    assert place.done[-2:] == ["first", "further"]
+
+
 def test_whoever_takes_over_stops_a_watchdog_between_two_attempts(place):
     held = place.open(place.orders(give_back=[place.script("restart", "exit 1")]))
     run_out(place.lease)

@@ -64,11 +64,11 @@ options:
     default: false
   ca_path:
     description:
-      - A file with the certificate authorities to trust. Without it, those of Python.
+      - A file with the certificate authorities to trust. Without it, those of Python. Only with O(tls).
     type: path
   client_cert:
     description:
-      - A file with the client's certificate.
+      - A file with the client's certificate. Only with O(tls).
     type: path
   client_key:
     description:
@@ -126,7 +126,10 @@ def job(module: StoreModule) -> t.Dict[str, t.Any]:
     if server.REDIS_IMPORT_ERROR is not None:
         raise ModuleFailure(missing_required_lib("redis"), {"exception": server.REDIS_IMPORT_ERROR})
     try:
-        cleared = server.clear(server.CacheAddress(**module.params), remove=not module.check_mode)
+        address = server.CacheAddress(**module.params)
+        for warning in address.warnings:
+            module.warn(warning)
+        cleared = server.clear(address, remove=not module.check_mode)
     except server.CacheError as error:
         raise ModuleFailure(str(error)) from error
     result: t.Dict[str, t.Any] = {

@@ -422,7 +422,10 @@ def cache_clearing(cache: t.Optional[t.Dict[str, t.Any]]) -> t.Optional[t.Callab
         return None
     if server.REDIS_IMPORT_ERROR is not None:
         raise ModuleFailure("a watchdog would have to clear the cache in Redis. %s" % missing_required_lib("redis"))
-    address = server.CacheAddress(**cache)
+    try:
+        address = server.CacheAddress(**cache)
+    except server.CacheError as error:
+        raise ModuleFailure(str(error)) from error
 
     def clear() -> None:
         try:

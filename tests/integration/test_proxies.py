@@ -13,7 +13,7 @@ from ansible_collections.fleetops.container_registry.tests.rig.binaries import (
     registry_binary,
     unpacked_debian_program,
 )
-from ansible_collections.fleetops.container_registry.tests.rig.certificates import make_certificates
+from ansible_collections.fleetops.container_registry.tests.rig.certificates import THROUGH_PROXY, make_certificates
 from ansible_collections.fleetops.container_registry.tests.rig.content import Pusher
 from ansible_collections.fleetops.container_registry.tests.rig.daemon import Daemon
 from ansible_collections.fleetops.container_registry.tests.rig.registry import RegistryProcess, free_port
@@ -79,11 +79,15 @@ def way(tmp_path_factory):
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
-def ask(registry, env, module="registry_tags_info", **options):
+def ask(registry, env, module="registry_tags_info", url="", **options):
     # The lower-case form, which comes first, the same: none of the caller's own is left.
     proxies = {name: env.get(name, "") for name in VARIABLES}
     proxies.update({name.lower(): value for name, value in proxies.items()})
-    result = modules.run_module(module, {"url": registry.url, "retries": 0, **options}, env={**env, **proxies})
+    result = modules.run_module(
+        module,
+        {"url": url or registry.url.replace("127.0.0.1", THROUGH_PROXY), "retries": 0, **options},
+        env={**env, **proxies},
+    )
     assert PASSWORD not in result.output
     assert "wrong-secret" not in result.output
     return result
@@ -116,9 +120,17 @@ def test_socks_carries_both(way):
 
 def test_no_proxy_goes_straight(way):
     before = way.passed()
-    for exception in ("127.0.0.1", "example.com,127.0.0.0/8", "*"):
+    for exception in (THROUGH_PROXY, f"example.com,{THROUGH_PROXY}", "*"):
         env = {"HTTP_PROXY": way.http_url(), "ALL_PROXY": way.socks_url(), "NO_PROXY": exception}
         result = ask(way.plain, env)
+        assert not result.failed, result.msg
+    assert way.passed() == before
+
+
+def test_this_host_itself_is_not_asked_through_a_proxy(way):
+    before = way.passed()
+    for url in (way.plain.url, way.plain.url.replace("127.0.0.1", "localhost")):
+        result = ask(way.plain, {"HTTP_PROXY": way.http_url(), "ALL_PROXY": way.socks_url()}, url=url)
         assert not result.failed, result.msg
     assert way.passed() == before
 

@@ -7,10 +7,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
+import subprocess
 
 import pytest
 from ansible_collections.fleetops.container_registry.tests.rig.compose_support import Composed
-from ansible_collections.fleetops.container_registry.tests.rig.deployed import Story
+from ansible_collections.fleetops.container_registry.tests.rig.deployed import Story, wait
 from ansible_collections.fleetops.container_registry.tests.rig.docker_support import Engine
 from ansible_collections.fleetops.container_registry.tests.rig.podman_support import Podded, Podman
 from ansible_collections.fleetops.container_registry.tests.rig.require import obtain
@@ -104,6 +107,45 @@ def test_a_stopped_registry_is_collected(story):
         assert sorted(after.tags) == ["2.0", "2.1"], name
         assert after.bytes < before[name].bytes, name
         assert after.process != before[name].process, name
+
+
+def test_the_program_that_a_users_process_names_is_not_run(story, tmp_path):
+    registry = story.registries["service"]
+    proof, program = tmp_path / "proof", tmp_path / "registry"
+    program.write_text(f"#!/bin/sh\necho $(id -u) >>{proof}\n", encoding="utf-8")
+    program.chmod(0o755)
+    os.chown(program, 65534, 65534)
+    registry.run("stop")
+    # The one process of this host that seems to serve this configuration, and it is nobody's.
+    command = [str(program), "-c", "sleep 600; :", "serve", str(registry.config)]
+    process = subprocess.Popen(command, executable="/bin/sh", user=65534, env={}, start_new_session=True)
+    try:
+        settings = {"registry_config_path": str(registry.config)}
+        play = story.site.role("garbage_collect", "--check", "--limit", "service", **settings)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        registry.run("start")
+        wait(registry.url)
+    assert play.status != 0
+    message = " ".join(play.failure.split())
+    assert f"runs with {program}, and others than root can write {program}" in message
+    assert "registry_argv" in message
+    assert not proof.exists()
+
+
+def test_settings_that_only_a_process_has_are_not_taken(story):
+    registry = story.registries["service"]
+    defaults = registry.defaults.read_text(encoding="utf-8")
+    registry.defaults.write_text(defaults.replace("moved", "elsewhere"), encoding="utf-8")
+    try:
+        play = story.site.role("garbage_collect", "--check", "--limit", "service")
+    finally:
+        registry.defaults.write_text(defaults, encoding="utf-8")
+    assert play.status != 0
+    message = " ".join(play.failure.split())
+    assert "has REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY in its environment otherwise than" in message
+    assert str(registry.data) not in message
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,21 @@ def test_a_stopped_registry_is_collected_and_its_unit_is_active_again(story):
         assert story.registries[name].process.startswith("active"), name
 
 
+def test_the_program_that_a_process_claims_to_be_is_not_run(story, tmp_path):
+    proof, program = tmp_path / "proof", tmp_path / "claimed"
+    program.write_text(f"#!/bin/sh\necho $(id -u) >>{proof}\n", encoding="utf-8")
+    program.chmod(0o755)
+    # A registry that somebody has taken over, and that has replaced itself.
+    turned = tmp_path / "registry"
+    turned.write_text(f"#!/bin/bash\nexec -a {program} bash -c 'sleep 600; :' serve /etc/x.yml\n", encoding="utf-8")
+    turned.chmod(0o755)
+    with story.registries["program"].run_by(turned):
+        play = story.site.role("garbage_collect", "--check", "--limit", "program")
+    assert play.status != 0
+    assert "and its unit says" in " ".join(play.failure.split())
+    assert not proof.exists()
+
+
 def test_a_unit_that_is_not_there_is_named(story):
     play = story.site.role("report", "--limit", "program", registry_service="nobody.service")
     assert play.status != 0

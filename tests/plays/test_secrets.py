@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.fleetops.container_registry.tests.rig import modules
 from ansible_collections.fleetops.container_registry.tests.rig.binaries import debian_program, registry_binary
-from ansible_collections.fleetops.container_registry.tests.rig.certificates import make_certificates
+from ansible_collections.fleetops.container_registry.tests.rig.certificates import THROUGH_PROXY, make_certificates
 from ansible_collections.fleetops.container_registry.tests.rig.content import Pusher
 from ansible_collections.fleetops.container_registry.tests.rig.daemon import Daemon
 from ansible_collections.fleetops.container_registry.tests.rig.registry import free_port
@@ -160,7 +160,7 @@ def site(tmp_path):
     (tmp_path / "tinyproxy.conf").write_text(settings, encoding="utf-8")
     host = {
         **registry.inventory(),
-        "registry_url": registry.url.replace("http:", "https:"),
+        "registry_url": registry.url.replace("http:", "https:").replace("127.0.0.1", THROUGH_PROXY),
         "registry_username": USER,
         "registry_password": "{{ lookup('ansible.builtin.env', 'TEST_PASSWORD') }}",
         "registry_ca_path": str(certificates / "ca.pem"),
@@ -185,7 +185,7 @@ def test_nothing_that_a_run_leaves_or_shows_has_a_secret(site, tmp_path, monkeyp
     secrets = [PASSWORD, TOKEN, PROXY_PASSWORD, HTTP_SECRET, key]
     login = tmp_path / "auth.json"
     login.write_text(
-        f'{{"auths": {{"127.0.0.1": {{"username": "{USER}", "password": "{PASSWORD}"}}}}}}', encoding="utf-8"
+        f'{{"auths": {{"{THROUGH_PROXY}": {{"username": "{USER}", "password": "{PASSWORD}"}}}}}}', encoding="utf-8"
     )
     broken = tmp_path / "broken"
     broken.mkdir()

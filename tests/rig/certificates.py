@@ -11,6 +11,9 @@ from pathlib import Path
 
 from .binaries import debian_program
 
+# 127.0.0.1 as only a resolver reads it: to a client a host like any other, which is asked through a proxy.
+THROUGH_PROXY = "127.1"
+
 
 def openssl(*arguments: str, cwd: Path) -> str:
     """Run openssl in CWD and return its output. Raises Unavailable where there is none."""
@@ -19,12 +22,15 @@ def openssl(*arguments: str, cwd: Path) -> str:
 
 
 def make_certificates(folder: Path) -> Path:
-    """Write ca and other (two authorities), and server (for 127.0.0.1) and client, signed by ca: each .pem and .key."""
+    """Write ca and other (two authorities), and server (for 127.0.0.1, also as THROUGH_PROXY) and client, signed by ca: each .pem and .key."""
     new = ("req", "-newkey", "rsa:2048", "-nodes", "-days", "2")
     for authority in ("ca", "other"):
         subject = ("-x509", "-subj", f"/CN={authority}")
         openssl(*new, *subject, "-keyout", f"{authority}.key", "-out", f"{authority}.pem", cwd=folder)
-    for name, extra in (("server", "subjectAltName=IP:127.0.0.1"), ("client", "extendedKeyUsage=clientAuth")):
+    for name, extra in (
+        ("server", f"subjectAltName=IP:127.0.0.1,DNS:{THROUGH_PROXY}"),
+        ("client", "extendedKeyUsage=clientAuth"),
+    ):
         openssl(
             *new, "-x509", "-CA", "ca.pem", "-CAkey", "ca.key", "-subj", f"/CN={name}", "-addext", extra,
             "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", f"{name}.key", "-out", f"{name}.pem", cwd=folder,

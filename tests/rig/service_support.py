@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -37,7 +38,10 @@ esac
 
 
 class Served:
-    """One registry that an init script starts, with a variable from /etc/default that moves its store."""
+    """One registry that an init script starts, with a variable from /etc/default that moves its store.
+
+    Program and configuration are where nobody but root can change them, as a package would put them.
+    """
 
     def __init__(self, version: str, home: Path) -> None:
         if os.geteuid() != 0:
@@ -48,20 +52,24 @@ class Served:
         self.identity = f"fleetops-rig-{self.port}"
         self.data = home / "moved"
         self.data.mkdir(parents=True)
-        self.config = home / "config.yml"
+        self._installed = Path("/opt") / self.identity
+        self._installed.mkdir(mode=0o755)
+        program = shutil.copy(registry_binary(version), self._installed / "registry")
+        self.config = self._installed / "config.yml"
         self.config.write_text(CONFIG.format(root=home / "nowhere", address=f"127.0.0.1:{self.port}"), encoding="utf-8")
         self._script = Path("/etc/init.d") / self.identity
-        self._defaults = Path("/etc/default") / self.identity
-        names = {"name": self.identity, "program": registry_binary(version), "config": self.config, "home": home}
+        self.defaults = Path("/etc/default") / self.identity
+        names = {"name": self.identity, "program": program, "config": self.config, "home": home}
         self._script.write_text(INIT_SCRIPT.format(**names), encoding="utf-8")
         self._script.chmod(0o755)
         setting = f'export REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY="{self.data}"\n'
-        self._defaults.write_text(setting, encoding="utf-8")
+        self.defaults.write_text(setting, encoding="utf-8")
         if Path("/run/systemd/system").exists():
             subprocess.run(["systemctl", "daemon-reload"], check=True)
-        self._run("start")
+        self.run("start")
 
-    def _run(self, verb: str) -> None:
+    def run(self, verb: str) -> None:
+        """Have the init script start, stop or restart the registry."""
         subprocess.run(["service", self.identity, verb], stdin=subprocess.DEVNULL, capture_output=True, check=True)
 
     @property
@@ -76,8 +84,9 @@ class Served:
         return {"registry_deployment": "service", "registry_service": self.identity}
 
     def stop(self) -> None:
-        self._run("stop")
+        self.run("stop")
         self._script.unlink()
-        self._defaults.unlink()
+        self.defaults.unlink()
+        shutil.rmtree(self._installed)
         if Path("/run/systemd/system").exists():
             subprocess.run(["systemctl", "daemon-reload"], check=True)

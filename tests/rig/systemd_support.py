@@ -10,6 +10,7 @@ import contextlib
 import os
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from ansible_collections.fleetops.container_registry.tests.rig import docker_support, role_support
@@ -146,7 +147,23 @@ class UnitOfProgram:
         (home / "environment").write_text(
             f"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY='{self.data}'\n", encoding="utf-8"
         )
-        systemd.unit(self.name, SERVICE.format(home=home, program=registry_binary(version), config=self.config))
+        self._home, self._program = home, registry_binary(version)
+        self._run_by(self._program)
+
+    def _run_by(self, program: Path) -> None:
+        text = SERVICE.format(home=self._home, program=program, config=self.config)
+        self._systemd.unit(self.name, text)
+
+    @contextlib.contextmanager
+    def run_by(self, program: Path) -> Iterator[None]:
+        """Within it, the unit runs another program."""
+        self._systemd.run("systemctl", "stop", self.name)
+        try:
+            self._run_by(program)
+            yield
+        finally:
+            self._systemd.run("systemctl", "stop", self.name)
+            self._run_by(self._program)
 
     @property
     def identity(self) -> str:

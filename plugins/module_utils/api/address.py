@@ -19,6 +19,11 @@ _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?\Z")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*\Z")
 
+_Address = t.Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# Metadata services of clouds that are on no link-local address: Alibaba's, and Amazon's for IPv6.
+_METADATA = (ipaddress.IPv4Address("100.100.100.200"), ipaddress.IPv6Address("fd00:ec2::254"))
+
 
 class AddressInvalid(ValueError):
     """A registry's URL that cannot be used; the text says why and what to write."""
@@ -124,7 +129,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_inward(host: str) -> bool:
-    """Whether HOST is, or resolves to, loopback or link-local addresses, where cloud metadata and local services listen."""
+    """Whether HOST is, or resolves to, an address where cloud metadata and local services listen: loopback, link-local and their like."""
     address = _ip(host)
     if address is not None:
         found = [address]
@@ -134,10 +139,30 @@ def is_inward(host: str) -> bool:
         except (OSError, UnicodeError):
             return False  # it does not resolve: connecting says so
         found = [item for item in (_ip(str(answer[4][0])) for answer in answers) if item is not None]
-    return any(item.is_loopback or item.is_link_local or item.is_unspecified or item.is_multicast for item in found)
+    return any(_is_inward(_meant(item)) for item in found)
 
 
-def _ip(host: str) -> t.Union[ipaddress.IPv4Address, ipaddress.IPv6Address, None]:
+def _is_inward(address: _Address) -> bool:
+    return (
+        address.is_loopback
+        or address.is_link_local
+        or address.is_unspecified
+        or address.is_multicast
+        or address in _METADATA
+    )
+
+
+def _meant(address: _Address) -> _Address:
+    """The IPv4 address that a gateway makes of ADDRESS (6to4, NAT64), else ADDRESS."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.sixtofour is not None:
+            return address.sixtofour
+        if address in _NAT64:
+            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
+
+
+def _ip(host: str) -> t.Optional[_Address]:
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -25,6 +25,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.er
     ServerFailed,
     Unsupported,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.untrusted import json_parts, printable
 
 # Codes of the distribution specification with which a registry says that it knows the request, but not the thing.
 _ABSENT = ("NAME_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "BLOB_UPLOAD_UNKNOWN", "MANIFEST_BLOB_UNKNOWN")
@@ -32,7 +33,8 @@ _CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}\Z")
 # What Go's servers and nginx say to plain HTTP on their TLS port.
 _PLAIN_TO_TLS = (b"HTTP request to an HTTPS server", b"plain HTTP request was sent to HTTPS port")
 _MOST_ERRORS = 5
-_LONGEST_MESSAGE = 300
+# A list of the most names that are taken, with room for what some products tell of each.
+_MOST_PARTS = 4000000
 
 DELETE_REMEDY = (
     "Set storage.delete.enabled: true in the registry's configuration (or REGISTRY_STORAGE_DELETE_ENABLED=true) and restart it."
@@ -63,7 +65,11 @@ class Answer:
         return (self.header("content-type") or "").partition(";")[0].strip().lower()
 
     def json(self, what: str) -> t.Any:
-        """The body as JSON; raises NotARegistry for an HTML page and ResponseInvalid for anything else that is none."""
+        """The body as JSON; raises NotARegistry for an HTML page and ResponseInvalid for anything else that is none, or too much."""
+        if json_parts(self.body) > _MOST_PARTS:
+            raise ResponseInvalid(
+                "%s: %s answers with more than %d values." % (what, self.url, _MOST_PARTS), *self.where
+            )
         try:
             return json.loads(self.body.decode("utf-8"))
         except (ValueError, RecursionError):
@@ -93,7 +99,7 @@ class Answer:
         for entry in listed[:_MOST_ERRORS] if isinstance(listed, list) else ():
             code = entry.get("code") if isinstance(entry, dict) else None
             if isinstance(code, str) and _CODE.match(code):
-                found.append((code, _printable(entry.get("message"))))
+                found.append((code, _said(entry.get("message"))))
         return tuple(found)
 
     @property
@@ -129,7 +135,7 @@ def failure_of(answer: Answer, what: str) -> RegistryError:
         return _unsupported(answer, text, where)
     if answer.status == 429:
         wait = answer.header("retry-after")
-        hint = " It asks to come back after %s." % _printable(wait) if wait else ""
+        hint = " It asks to come back after %s." % printable(wait) if wait else ""
         return RateLimited(text + hint + " Lower workers, set rate_limit, or try later.", *where)
     if 300 <= answer.status < 400:
         target = without_secrets(answer.header("location") or "")
@@ -179,7 +185,5 @@ def _unsupported(answer: Answer, text: str, where: t.Tuple[str, str, int, str]) 
     return Unsupported(text + " The registry does not support this.", *where)
 
 
-def _printable(value: t.Any) -> str:
-    text = value if isinstance(value, str) else ""
-    text = "".join(char if char.isprintable() else " " for char in text[: _LONGEST_MESSAGE + 1]).strip()
-    return text if len(text) <= _LONGEST_MESSAGE else text[: _LONGEST_MESSAGE - 3] + "..."
+def _said(value: t.Any) -> str:
+    return printable(value) if isinstance(value, str) else ""

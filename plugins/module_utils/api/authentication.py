@@ -27,6 +27,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.er
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.scope import Scope
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.token_service import TokenService
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.transport import Transport
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.untrusted import printable
 
 _REMEDY = "Set username and password, token, or auth_file."
 
@@ -167,7 +168,7 @@ class Authentication:
                 )
             else:
                 kind = InsufficientScope
-                missing = "".join(char for char in bearer.parameters.get("scope", "")[:200] if char.isprintable())
+                missing = printable(bearer.parameters.get("scope", ""), 200)
                 detail = "The token server gives %s no token for the scope %s. Grant it, or use another user." % (
                     self._who(scope),
                     missing or scope,

@@ -65,6 +65,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     require_repository,
     require_tag,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.untrusted import printable
 
 FAMILY_2 = "2.x"
 FAMILY_3 = "3.x"
@@ -178,10 +179,11 @@ class RegistryClient:
         host = self.address.origin.host
         if self.address.origin.scheme == "http" and not is_loopback(host) and source.given:
             self.warnings.append("Credentials for %s travel without TLS, and anybody in between can read them." % host)
-        if self.address.origin.scheme == "https" and not connection.validate_certs:
+        if not connection.validate_certs:
             self.warnings.append(
-                "The certificate of %s is not checked (validate_certs is false): anybody in between can read the credentials and"
-                " change every answer. Set ca_path instead." % host
+                "No certificate is checked (validate_certs is false), neither that of %s nor that of a token server or object store"
+                " that it names: anybody in between can read the credentials and change every answer. Set ca_path instead."
+                % host
             )
 
     def __enter__(self) -> RegistryClient:
@@ -236,7 +238,7 @@ class RegistryClient:
         if version.strip() == "registry/2.0" and answer.body.strip() == b"{}":
             kind = (answer.header("content-type") or "").replace(" ", "").lower()
             family = {"application/json;charset=utf-8": FAMILY_2, "application/json": FAMILY_3}.get(kind, OTHER)
-        return Ping(family, "".join(char for char in version[:100] if char.isprintable()))
+        return Ping(family, printable(version, 100))
 
     def catalog(self) -> t.Iterator[str]:
         """The names of all repositories that this user may see, in the registry's order, each once."""
@@ -417,7 +419,7 @@ class RegistryClient:
         said = answer.header("docker-content-digest")
         if said is not None and said != digest:
             raise ResponseInvalid(
-                "%s: the registry stored %s instead of %s." % (what, said[:200], digest), *answer.where
+                "%s: the registry stored %s instead of %s." % (what, printable(said, 200), digest), *answer.where
             )
         return digest
 
@@ -633,7 +635,10 @@ class RegistryClient:
     def _upload_target(self, answer: Answer, what: str) -> str:
         """The path and query that an upload goes on at; never another host, and never outside of the API."""
         location = answer.header("location") or ""
-        parts = urlsplit(urljoin(answer.url, location))
+        try:
+            parts = urlsplit(urljoin(answer.url, location))
+        except ValueError:
+            parts = urlsplit("")
         at = parts.path.find("/v2/")
         if not location or (parts.hostname or "").lower() != self.address.origin.host or at < 0:
             raise ResponseInvalid(

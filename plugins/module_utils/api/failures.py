@@ -19,6 +19,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.er
     Unreachable,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.libraries import requests, urllib3
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.untrusted import printable
 
 
 def no_answer(error: BaseException, method: str, url: str, timeout: float) -> RegistryError:
@@ -34,7 +35,7 @@ def no_answer(error: BaseException, method: str, url: str, timeout: float) -> Re
         # requests has this for SOCKS without its library.
         return RegistryError(
             "%s cannot be reached through the proxy of the environment: %s Install the Python library PySocks on the host that the"
-            " module runs on." % (shown, chain[-1]),
+            " module runs on." % (shown, printable(str(chain[-1]))),
             *where,
         )
     if secure is not None or any(isinstance(one, requests.exceptions.SSLError) for one in chain):
@@ -79,7 +80,7 @@ def no_answer(error: BaseException, method: str, url: str, timeout: float) -> Re
 def _tls_failure(
     chain: t.Sequence[BaseException], secure: t.Optional[ssl.SSLError], where: t.Tuple[str, str]
 ) -> RegistryError:
-    text = str(secure) if secure is not None else _reason(chain)
+    text = printable(str(secure)) if secure is not None else _reason(chain)
     shown = where[1]
     upper = text.upper().replace(" ", "_")
     if "WRONG_VERSION_NUMBER" in upper or "UNKNOWN_PROTOCOL" in upper or "RECORD_LAYER_FAILURE" in upper:
@@ -87,7 +88,7 @@ def _tls_failure(
     if isinstance(secure, ssl.SSLCertVerificationError):
         return RegistryError(
             "The certificate of %s is not trusted: %s. For an authority of your own set ca_path to its certificate."
-            % (shown, secure.verify_message or text),
+            % (shown, printable(secure.verify_message or text)),
             *where,
         )
     if "CERTIFICATE" in upper:
@@ -103,8 +104,10 @@ def _reason(chain: t.Sequence[BaseException]) -> str:
     """The innermost cause in its own words: the outer texts repeat the URL with its query."""
     innermost = chain[-1]
     if isinstance(innermost, OSError) and innermost.strerror:
-        return innermost.strerror
-    return "%s: %s" % (type(innermost).__name__, innermost) if str(innermost) else type(innermost).__name__
+        return printable(innermost.strerror)
+    # What is no HTTP, for one, is quoted by Python as it came.
+    text = printable(str(innermost))
+    return "%s: %s" % (type(innermost).__name__, text) if text else type(innermost).__name__
 
 
 def _causes(error: BaseException) -> t.Iterator[BaseException]:

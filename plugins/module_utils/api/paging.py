@@ -14,13 +14,16 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.ad
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.answer import Answer
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import ResponseInvalid
 
-_NEXT = re.compile(r"\s*<([^<>]{0,4096})>([^<]*)")
+_NEXT = re.compile(r"<([^<>]{0,4096})>([^<]{0,4096})")
 _REL_NEXT = re.compile(r";\s*rel\s*=\s*\"?next\"?\s*(?:[;,]|\Z)", re.IGNORECASE)
 MOST_NAMES = 2000000
 # Distribution's own page has 100 names, so this is as many names; an endless list of small pages ends here.
 _MOST_PAGES = 20000
+# A name has at most 255 characters, and most have a tenth of that.
+MOST_NAME_BYTES = 128 * 1024 * 1024
 # A page may be short or even empty (filtered by what the user may see), but not endlessly many in a row.
 _MOST_EMPTY = 20
+_MOST_HEADER = 16384
 
 
 class Pages:
@@ -31,15 +34,23 @@ class Pages:
         self._what = what
         self._queries: t.Set[str] = set()
         self._names: t.Set[str] = set()
+        self._bytes = 0
         self._empty = 0
 
     def take(self, names: t.Iterable[str]) -> t.List[str]:
-        """The names that no earlier page had."""
+        """The names that no earlier page had. Raises ResponseInvalid where there are more than anybody can have."""
         fresh = []
         for name in names:
             if name not in self._names:
                 self._names.add(name)
+                self._bytes += len(name)
                 fresh.append(name)
+        if len(self._names) > MOST_NAMES:
+            raise ResponseInvalid("%s: there are more than %d names." % (self._what, MOST_NAMES))
+        if self._bytes > MOST_NAME_BYTES:
+            raise ResponseInvalid(
+                "%s: the names have more than %d MiB." % (self._what, MOST_NAME_BYTES // 1024 // 1024)
+            )
         self._empty = 0 if fresh else self._empty + 1
         return fresh
 
@@ -68,15 +79,13 @@ class Pages:
             raise ResponseInvalid("%s: there are more than %d pages." % (self._what, _MOST_PAGES), *answer.where)
         if parts.query in self._queries or self._empty >= _MOST_EMPTY:
             raise ResponseInvalid("%s: the pages lead in a circle." % self._what, *answer.where)
-        if len(self._names) > MOST_NAMES:
-            raise ResponseInvalid("%s: there are more than %d names." % (self._what, MOST_NAMES), *answer.where)
         self._queries.add(parts.query)
         return parts.query
 
 
 def _next_link(header: t.Optional[str]) -> t.Optional[str]:
     """The target of the link with rel="next" (RFC 8288), or None."""
-    for target, parameters in _NEXT.findall((header or "")[:65536]):
+    for target, parameters in _NEXT.findall((header or "")[:_MOST_HEADER]):
         if _REL_NEXT.search(parameters):
             return str(target)
     return None

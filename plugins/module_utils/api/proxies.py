@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from urllib.parse import urlsplit
 
-from ansible_collections.fleetops.container_registry.plugins.module_utils.api.address import Origin
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.address import Origin, is_loopback
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import RegistryError
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.libraries import requests
 
@@ -17,7 +17,12 @@ _SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 
 def proxies_for(origin: Origin) -> t.Dict[str, str]:
-    """The proxies for ORIGIN as requests takes them. Raises RegistryError, which never shows a proxy's address: it has a password."""
+    """The proxies for ORIGIN as requests takes them, none for this host itself: a proxy's loopback is another machine's.
+
+    Raises RegistryError, which never shows a proxy's address: it has a password.
+    """
+    if is_loopback(origin.host):
+        return {}
     proxies: t.Dict[str, str] = dict(requests.utils.get_environ_proxies(str(origin)))
     chosen = requests.utils.select_proxy(str(origin), proxies)
     if chosen and not _is_usable(chosen):

@@ -20,30 +20,33 @@ _BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 def tls_context(connection: Connection, environment: t.Mapping[str, str]) -> ssl.SSLContext:
     """The context by the connection's options. Raises RegistryError naming the option whose file cannot be used."""
-    context = ssl.create_default_context()
+    # It checks, and trusts nobody yet.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if not connection.validate_certs:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     elif connection.ca_path:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         _trust(context, "ca_path", connection.ca_path)
     else:
-        _trust_by_default(context, environment)
+        context = _default_context(context, environment)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if connection.client_cert:
         _show(context, connection.client_cert, connection.client_key)
     return context
 
 
-def _trust_by_default(context: ssl.SSLContext, environment: t.Mapping[str, str]) -> None:
+def _default_context(empty: ssl.SSLContext, environment: t.Mapping[str, str]) -> ssl.SSLContext:
+    """EMPTY with the authorities that the environment names, instead of the system's; else a context with those."""
     for name in _BUNDLE_VARIABLES:
         if environment.get(name):
-            _trust(context, name, environment[name])
-            return
+            _trust(empty, name, environment[name])
+            return empty
+    context = ssl.create_default_context()
     paths = ssl.get_default_verify_paths()
     # A directory of certificates is loaded on demand, so an empty store is told by its files.
     if not context.get_ca_certs() and not (paths.capath and os.path.isdir(paths.capath) and os.listdir(paths.capath)):
         _trust(context, "certifi", requests.certs.where())
+    return context
 
 
 def _trust(context: ssl.SSLContext, option: str, path: str) -> None:

@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.cache import keys
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.untrusted import printable
 
 redis: t.Any
 REDIS_IMPORT_ERROR: t.Optional[str]
@@ -60,6 +61,25 @@ class CacheAddress:
     client_key: t.Optional[str] = None
     validate_certs: bool = True
     timeout: float = 10.0
+
+    def __post_init__(self) -> None:
+        """Raises CacheError for options of TLS without it: who gives a certificate does not want to speak in the clear."""
+        given = [name for name in ("ca_path", "client_cert", "client_key") if getattr(self, name)]
+        if given and not self.tls:
+            raise CacheError(
+                "The Redis server %s would be spoken to without TLS although %s is given. Set tls to true, or leave %s out."
+                % (self, " and ".join(given), "it" if len(given) == 1 else "them")
+            )
+
+    @property
+    def warnings(self) -> t.List[str]:
+        """What the user should know of how the server is reached."""
+        if not self.tls or self.validate_certs:
+            return []
+        return [
+            "The certificate of the Redis server %s is not checked (validate_certs is false): anybody in between can read the"
+            " password and keep the cache as it is. Set ca_path instead." % self
+        ]
 
     def __str__(self) -> str:
         host = "[%s]" % self.host if ":" in self.host else self.host
@@ -123,12 +143,12 @@ def _client(address: CacheAddress) -> t.Any:
     try:
         return redis.Redis(**settings)
     except (redis.exceptions.RedisError, ValueError) as error:
-        raise CacheError("The Redis server %s cannot be used: %s." % (address, error)) from error
+        raise CacheError("The Redis server %s cannot be used: %s." % (address, printable(str(error)))) from error
 
 
 def _explain(address: CacheAddress, error: Exception) -> str:
     """ERROR in words; the server's own text never repeats a password."""
-    text = str(error).rstrip(".")
+    text = printable(str(error)).rstrip(".")
     if isinstance(error, redis.exceptions.AuthenticationError):
         remedy = "Check username and password"
     elif isinstance(error, redis.exceptions.NoPermissionError):

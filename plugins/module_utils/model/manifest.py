@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model import media_types
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.instant import parse_instant
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import is_digest
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.untrusted import json_parts, printable
 
 # Distribution refuses a larger manifest (maxManifestBodySize in registry/handlers/manifests.go).
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 MAX_CONFIG_BYTES = 4 * 1024 * 1024
+# The largest indexes have tens of thousands; texts in annotations and labels, with signs of JSON in them, have some more.
+_MOST_PARTS = 500000
 CREATED_ANNOTATION = "org.opencontainers.image.created"
 TOMBSTONE_ANNOTATION = "io.fleetops.container-registry.tombstone"
 
@@ -130,6 +133,8 @@ def parse_image_config(body: bytes) -> ImageConfig:
 
 
 def _json_object(body: bytes) -> t.Dict[str, t.Any]:
+    if json_parts(body) > _MOST_PARTS:
+        raise ManifestInvalid("it holds more than %d values" % _MOST_PARTS)
     try:
         document = json.loads(body.decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -180,5 +185,4 @@ def _text(value: t.Any) -> str:
 
 
 def _short(value: t.Any) -> str:
-    text = repr(value) if not isinstance(value, str) else value
-    return text if len(text) <= 100 else text[:97] + "..."
+    return printable(value if isinstance(value, str) else repr(value), 100)

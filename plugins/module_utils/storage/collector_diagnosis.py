@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.untrusted import printable
+
 _SCAN = "registry_storage_info names the file"
 
 # The first pattern that is found in the errors decides.
@@ -106,4 +108,9 @@ def diagnose(returncode: t.Optional[int], stderr: str, last_repository: str) -> 
     else:
         outcome = "ended with status %s" % returncode
     where = " (in or after repository %s)" % last_repository if last_repository else ""
-    return "garbage-collect %s%s%s. It said: %s" % (outcome, where, cause, stderr[-1000:] or "nothing")
+    return "garbage-collect %s%s%s. It said: %s" % (
+        outcome,
+        where,
+        cause,
+        printable(stderr[-1000:], 1000, lines=True) or "nothing",
+    )

@@ -33,16 +33,15 @@ _PARTS = ("_manifests", "_layers", "_uploads")
 
 
 def find_stale_uploads(tree: str, started_before: float) -> t.List[t.Tuple[str, Upload]]:
-    """(folder, upload) of every upload that was begun before STARTED_BEFORE (seconds since the epoch), sorted by folder.
+    """(folder below TREE, upload) of every upload that was begun before STARTED_BEFORE (seconds since the epoch), sorted by folder.
 
     Raises OSError for what cannot be read.
     """
     found: t.List[t.Tuple[str, Upload]] = []
     for repository in RepositoryWalk(tree, Findings()):
-        folder = os.path.join(repository.path, "_uploads")
-        found.extend(
-            (os.path.join(folder, one.name), one) for one in read_uploads(folder) if one.started < started_before
-        )
+        place = os.path.join("repositories", repository.name, "_uploads")
+        uploads = read_uploads(os.path.join(tree, place))
+        found.extend((os.path.join(place, one.name), one) for one in uploads if one.started < started_before)
     return found
 
 
@@ -50,7 +49,7 @@ def find_emptied(tree: str, pushed_before: float, doomed_uploads: t.AbstractSet[
     """Names of repositories without any tag, manifest, upload or newer layer, the deepest first.
 
     PUSHED_BEFORE (seconds since the epoch): a layer that was linked later belongs to a push that may be under way. Uploads in
-    the folders DOOMED_UPLOADS do not count. Whatever cannot be read, or is in disorder, is no emptied repository.
+    the folders DOOMED_UPLOADS (as `find_stale_uploads` names them) do not count. Whatever cannot be read, or is in disorder, is no emptied repository.
     """
     found = []
     for repository in RepositoryWalk(tree, Findings()):
@@ -64,11 +63,10 @@ def find_emptied(tree: str, pushed_before: float, doomed_uploads: t.AbstractSet[
 
 def remove_repository(tree: str, name: str) -> None:
     """Remove the emptied repository NAME; repositories below it stay. Raises OSError."""
-    root = os.path.join(tree, "repositories")
-    path = os.path.join(root, name)
+    place = os.path.join("repositories", name)
     for part in _PARTS:
-        remove_tree(os.path.join(path, part))
-    remove_empty_upwards(path, root)
+        remove_tree(tree, os.path.join(place, part))
+    remove_empty_upwards(tree, place)
 
 
 def _is_emptied(repository: FoundRepository, pushed_before: float, doomed_uploads: t.AbstractSet[str]) -> bool:
@@ -79,8 +77,9 @@ def _is_emptied(repository: FoundRepository, pushed_before: float, doomed_upload
         return False
     if any(link.written >= pushed_before for link in _links(os.path.join(repository.path, "_layers"))):
         return False
-    uploads = os.path.join(repository.path, "_uploads")
-    return all(os.path.join(uploads, one.name) in doomed_uploads for one in read_uploads(uploads))
+    place = os.path.join("repositories", repository.name, "_uploads")
+    uploads = read_uploads(os.path.join(repository.path, "_uploads"))
+    return all(os.path.join(place, one.name) in doomed_uploads for one in uploads)
 
 
 def _links(folder: str) -> t.Iterator[t.Any]:

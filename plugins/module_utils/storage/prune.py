@@ -176,7 +176,7 @@ class StorePrune:
         for one in pruning.repositories:
             try:
                 if one.valid.is_noop:
-                    Trash(self._path(one.name)).empty()  # what a run has left that was killed at its very end
+                    Trash(self._tree, one.name).empty()  # what a run has left that was killed at its very end
                 else:
                     self._carry_out(one, saver)
             except OSError as error:
@@ -241,7 +241,7 @@ class StorePrune:
     def _carry_out(self, one: PrunedRepository, saver: Saver) -> None:
         path = self._path(one.name)
         tags = os.path.join(path, "_manifests", "tags")
-        with Trash(path) as trash:
+        with Trash(self._tree, one.name) as trash:
             for tag in one.valid.tags:
                 link = read_link(os.path.join(tags, tag.name, "current", "link"))
                 if link is None or link.digest not in _expected(tag, link.digest, path):
@@ -249,24 +249,24 @@ class StorePrune:
                     raise OSError(
                         0, "the tag has changed while it was pruned: is the registry read-only or stopped", tag.name
                     )
-                if trash.take(os.path.join(tags, tag.name)):
+                if trash.take(os.path.join("tags", tag.name)):
                     one.tags_gone.append(tag)
             sync_if_there(tags)
             if one.tags_gone:
                 saver.done(one.name, tags=[tag.name for tag in one.tags_gone])
             for level in one.valid.levels:
                 for manifest in level:
-                    self._remove_revision(path, manifest.digest, trash, one)
+                    self._remove_revision(manifest.digest, trash, one)
                 # The children of its indexes must not go before these have.
                 _sync_revisions(path, [manifest.digest for manifest in level])
             for digest in one.valid.tombstones:
-                trash.take(_revision(path, digest))
+                trash.take(_revision_place(digest))
             _sync_revisions(path, one.valid.tombstones)
             if one.manifests_gone:
                 saver.done(one.name, digests=one.manifests_gone)
 
-    def _remove_revision(self, path: str, digest: str, trash: Trash, one: PrunedRepository) -> None:
-        if trash.take(_revision(path, digest)):
+    def _remove_revision(self, digest: str, trash: Trash, one: PrunedRepository) -> None:
+        if trash.take(_revision_place(digest)):
             one.manifests_gone.append(digest)
 
     def _path(self, name: str) -> str:
@@ -289,8 +289,11 @@ def _expected(tag: PlannedTag, seen: str, path: str) -> t.Tuple[str, ...]:
 
 
 def _revision(path: str, digest: str) -> str:
-    algorithm, encoded = digest.split(":", 1)
-    return os.path.join(path, "_manifests", "revisions", algorithm, encoded)
+    return os.path.join(path, "_manifests", _revision_place(digest))
+
+
+def _revision_place(digest: str) -> str:
+    return os.path.join("revisions", *digest.split(":", 1))
 
 
 def _sync_revisions(path: str, digests: t.Iterable[str]) -> None:

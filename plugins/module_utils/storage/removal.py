@@ -2,29 +2,37 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Removing folders of a store so that a crash at any moment leaves whole ones or none."""
+"""Removing folders of a store so that a crash at any moment leaves whole ones or none, and no symbolic link is followed."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import typing as t
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.real_folder import (
+    FOLDER,
+    open_real_folder,
+    real_folder,
+    remove_real_tree,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.record_file import sync_folder
 
-# Below _manifests: no registry looks there, and it is surely the same file system.
 _TRASH = "_fleetops_removed"
-# Removing a folder waits for the file system's journal: eight at once take a sixth of the time of one after the other.
 _WORKERS = 8
 
 
 class Trash:
-    """Takes folders of one repository out of the registry's sight with one rename each, and deletes them afterwards."""
+    """Takes folders of one repository out of the registry's sight with one rename each, and deletes them afterwards.
 
-    def __init__(self, repository_path: str) -> None:
-        self._path = os.path.join(repository_path, "_manifests", _TRASH)
+    TREE is the store's (see `layout.tree_of`), REPOSITORY a name. Places are relative to the repository's _manifests.
+    """
+
+    def __init__(self, tree: str, repository: str) -> None:
+        self._tree = tree
+        self._manifests = os.path.join("repositories", repository, "_manifests")
+        self._open: t.Dict[str, int] = {}
         self._batch = ""
         self._count = 0
 
@@ -36,33 +44,67 @@ class Trash:
 
     def take(self, folder: str) -> bool:
         """Take FOLDER away; False if it was gone already. Raises OSError if it cannot be moved."""
-        if not self._batch:
-            os.makedirs(self._path, mode=0o700, exist_ok=True)
-            # A folder of its own: a killed run may have left others.
-            self._batch = tempfile.mkdtemp(prefix="", dir=self._path)
-        self._count += 1
+        place, name = os.path.split(folder)
         try:
-            os.rename(folder, os.path.join(self._batch, str(self._count)))
+            above = self._folder(place)
+            batch = self._folder(self._make_batch())
+            os.rename(name, str(self._count + 1), src_dir_fd=above, dst_dir_fd=batch)
         except FileNotFoundError:
             return False
+        self._count += 1
         return True
 
     def empty(self) -> None:
         """Delete what was taken away, by this run or one that was killed. Raises OSError if it cannot be deleted."""
         self._batch = ""
-        if not os.path.lexists(self._path):
+        while self._open:
+            os.close(self._open.popitem()[1])
+        shown = os.path.join(self._tree, self._manifests, _TRASH)
+        try:
+            with real_folder(self._tree, os.path.join(self._manifests, _TRASH)) as trash:
+                self._empty(trash, shown)
+            with real_folder(self._tree, self._manifests) as manifests:
+                remove_real_tree(manifests, _TRASH, shown)
+        except FileNotFoundError:
             return
-        with ThreadPoolExecutor(_WORKERS) as pool:
-            for _unused in pool.map(shutil.rmtree, self._folders()):
-                pass
-        shutil.rmtree(self._path)
 
-    def _folders(self) -> t.Iterator[str]:
-        """The folders that were taken, batch by batch; what is none is left for the end."""
-        with os.scandir(self._path) as batches:
-            for batch in [one.path for one in batches if one.is_dir(follow_symlinks=False)]:
-                with os.scandir(batch) as taken:
-                    yield from [one.path for one in taken if one.is_dir(follow_symlinks=False)]
+    @staticmethod
+    def _empty(trash: int, shown: str) -> None:
+        """Remove the folders that were taken, batch by batch; what is none is left for the end."""
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            for name in _folders(trash):
+                path = os.path.join(shown, name)
+                batch = os.open(name, FOLDER, dir_fd=trash)
+                try:
+                    taken = _folders(batch)
+                    paths = [os.path.join(path, one) for one in taken]
+                    for _unused in pool.map(remove_real_tree, [batch] * len(taken), taken, paths):
+                        pass
+                finally:
+                    os.close(batch)
+
+    def _folder(self, place: str) -> int:
+        if place not in self._open:
+            self._open[place] = open_real_folder(self._tree, os.path.join(self._manifests, place))
+        return self._open[place]
+
+    def _make_batch(self) -> str:
+        """The place of this run's own batch: a killed run may have left others."""
+        if not self._batch:
+            with real_folder(self._tree, self._manifests) as manifests:
+                try:
+                    os.mkdir(_TRASH, 0o700, dir_fd=manifests)
+                except FileExistsError:
+                    pass
+            name = uuid.uuid4().hex
+            os.mkdir(name, 0o700, dir_fd=self._folder(_TRASH))
+            self._batch = os.path.join(_TRASH, name)
+        return self._batch
+
+
+def _folders(folder: int) -> t.List[str]:
+    with os.scandir(folder) as listing:
+        return [one.name for one in listing if one.is_dir(follow_symlinks=False)]
 
 
 def sync_if_there(folder: str) -> None:
@@ -71,17 +113,24 @@ def sync_if_there(folder: str) -> None:
         sync_folder(folder)
 
 
-def remove_tree(folder: str) -> None:
-    """Delete FOLDER with all that it holds, if it is there. Raises OSError, also for a symbolic link, which is not followed."""
-    if os.path.lexists(folder):
-        shutil.rmtree(folder)
+def remove_tree(tree: str, place: str) -> None:
+    """Delete PLACE, a folder below TREE, with all that it holds, if it is there. Raises OSError, also where it, or one above, is a link."""
+    above, name = os.path.split(place)
+    try:
+        with real_folder(tree, above) as folder:
+            if name in os.listdir(folder):
+                remove_real_tree(folder, name, os.path.join(tree, place))
+    except FileNotFoundError:
+        return
 
 
-def remove_empty_upwards(folder: str, root: str) -> None:
-    """Remove FOLDER and those above it, up to ROOT and without it, as long as they are empty."""
-    while folder != root and folder.startswith(root + os.sep):
+def remove_empty_upwards(tree: str, place: str) -> None:
+    """Remove PLACE and the folders above it, up to the first one below TREE and without that, as long as they are empty and no links."""
+    above, name = os.path.split(place)
+    while above:
         try:
-            os.rmdir(folder)
+            with real_folder(tree, above) as folder:
+                os.rmdir(name, dir_fd=folder)
         except OSError:
             return
-        folder = os.path.dirname(folder)
+        above, name = os.path.split(above)

@@ -99,10 +99,10 @@ def maintain(
     errors = list(pruning.errors)
     if not check_mode:
         _insist(wish)
-        errors += _each(remove_tree, [folder for folder, _upload in uploads])
+        errors += _each(lambda place: remove_tree(tree, place), [place for place, _upload in uploads])
     emptied: t.List[str] = []
     if wish.remove_empty_repositories:
-        emptied = find_emptied(tree, now - wish.empty_repository_grace, {folder for folder, _upload in uploads})
+        emptied = find_emptied(tree, now - wish.empty_repository_grace, {place for place, _upload in uploads})
         if not check_mode:
             _insist(wish)
             errors += _each(lambda name: remove_repository(tree, name), emptied)
@@ -115,7 +115,7 @@ def maintain(
         "drifted": [{"repository": name, "name": what, "reason": reason} for name, what, reason in pruning.drifted],
         "held": [{"repository": name, "reason": reason} for name, reason in pruning.held],
         "purged_uploads_count": len(uploads),
-        "purged_uploads_bytes": sum(upload.size for _folder, upload in uploads),
+        "purged_uploads_bytes": sum(upload.size for _place, upload in uploads),
         "removed_repositories": sorted(emptied),
         "backup_file": backup_file,
         "errors": errors,

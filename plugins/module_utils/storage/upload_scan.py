@@ -28,7 +28,9 @@ def read_uploads(folder: str) -> t.List[Upload]:
     """
     try:
         with os.scandir(folder) as listing:
-            entries = sorted((entry for entry in listing if entry.is_dir()), key=lambda entry: entry.name)
+            entries = sorted(
+                (entry for entry in listing if entry.is_dir(follow_symlinks=False)), key=lambda entry: entry.name
+            )
     except FileNotFoundError:
         return []
     found = []

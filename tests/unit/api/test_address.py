@@ -100,12 +100,18 @@ def test_what_merely_looks_like_loopback_is_not(host):
 
 
 @pytest.mark.parametrize(
-    "host", ["169.254.169.254", "127.0.0.1", "fe80::1", "::1", "0.0.0.0", "::ffff:169.254.169.254", "localhost"]
+    "host",
+    [
+        *("169.254.169.254", "127.0.0.1", "fe80::1", "::1", "0.0.0.0", "::ffff:169.254.169.254", "localhost"),
+        *("fd00:ec2::254", "100.100.100.200", "64:ff9b::169.254.169.254", "64:ff9b::7f00:1", "2002:a9fe:a9fe::1"),
+    ],
 )
 def test_addresses_that_only_this_host_can_reach(host):
     assert is_inward(host)
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "10.1.2.3", "2001:db8::1"])
+@pytest.mark.parametrize(
+    "host", ["192.0.2.1", "10.1.2.3", "2001:db8::1", "fd00:ec2::1", "64:ff9b::c000:201", "2002:c000:201::1"]
+)
 def test_other_addresses_are_not_inward(host):
     assert not is_inward(host)

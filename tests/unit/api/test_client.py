@@ -7,12 +7,15 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api import answer as answer_module
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api import client as api
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api import errors, paging
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.connection import Connection
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model import media_types
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import MAX_MANIFEST_BYTES
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import ReferenceInvalid
 from ansible_collections.fleetops.container_registry.tests.unit.api.faulty_server import (
@@ -231,6 +234,40 @@ class TestLists:
             list(client.catalog())
         assert len(server.requests) < 30
 
+    @pytest.mark.parametrize(("name", "says"), [("MOST_NAMES", "more than 50 names"), ("MOST_NAME_BYTES", "0 MiB")])
+    @pytest.mark.parametrize("key", ["tags", "repositories"])
+    def test_a_list_that_never_ends_is_not_kept(self, talk, monkeypatch, name, says, key):
+        monkeypatch.setattr(paging, name, 50)
+        pages = iter(range(10**6))
+
+        def script(_request):
+            number = next(pages)
+            return as_json({key: ["a%d" % number]}, link='<?last=a%d>; rel="next"' % number)
+
+        client, server = talk(script)
+        with pytest.raises(errors.ResponseInvalid, match=says):
+            list(client.tags("x") if key == "tags" else client.catalog())
+        assert len(server.requests) <= 51
+
+    def test_what_is_no_tag_is_found_before_the_next_page(self, talk):
+        client, server = talk(as_json({"tags": ["v1", "x" * 129]}, link='<list?last=x>; rel="next"'))
+        with pytest.raises(errors.ResponseInvalid, match="does not allow as a tag"):
+            client.tags("x")
+        assert len(server.requests) == 1
+
+    @pytest.mark.parametrize("one", [b"{},", b"[],", b"0,", b'"a":0,'])
+    def test_json_that_would_be_far_larger_in_memory_is_not_read(self, talk, monkeypatch, one):
+        monkeypatch.setattr(answer_module, "_MOST_PARTS", 100)
+        client, _server = talk(Reply(200, b'{"tags": [' + one * 101 + b"]}", {"Content-Type": "application/json"}))
+        with pytest.raises(errors.ResponseInvalid, match="more than 100 values"):
+            client.tags("x")
+
+    @pytest.mark.parametrize("link", [" " * 60000, "<" * 60000, "<a>;" + " " * 60000, ("<a>" + " ;" * 40) * 600])
+    def test_a_strange_link_takes_no_time(self, link):
+        before = time.monotonic()
+        assert paging._next_link(link) is None
+        assert time.monotonic() - before < 0.5
+
     @pytest.mark.parametrize(
         "document", [{"tags": "v1"}, {"tags": [1]}, {"name": "x"}, ["v1"], "v1", None, {"tags": {"v1": 1}}]
     )
@@ -330,6 +367,12 @@ class TestBlobs:
             client.upload_blob("x", b"config", digest_of(b"config"))
         assert len(server.requests) == 1
 
+    def test_an_upload_to_what_is_no_address_is_refused(self, talk):
+        client, server = talk(Reply(202, b"", {"Location": "http://["}))
+        with pytest.raises(errors.ResponseInvalid, match="another place"):
+            client.upload_blob("x", b"content", digest_of(b"content"))
+        assert len(server.requests) == 1
+
     def test_an_upload_keeps_the_state_that_the_registry_gave(self, talk):
         def script(request):
             if request.method == "POST":
@@ -397,6 +440,13 @@ class TestPut:
         client, _server = talk(Reply(201, headers={"Docker-Content-Digest": OTHER}))
         with pytest.raises(errors.ResponseInvalid, match="stored"):
             client.put_manifest("x", "v1", BODY, "application/x")
+
+    def test_what_a_registry_says_that_it_has_stored_is_shown_as_text(self, talk):
+        client, _server = talk(Reply(201, b"", {"Docker-Content-Digest": "\x1b[2Jsha256:0" + "0" * 1000}))
+        with pytest.raises(errors.ResponseInvalid) as caught:
+            client.put_manifest("x", "v1", BODY, media_types.OCI_MANIFEST)
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 500
 
     def test_a_digest_that_is_not_the_contents_is_never_sent(self, talk):
         client, server = talk(Reply(201))
@@ -480,6 +530,9 @@ def assert_cannot_be_taken(request, delete_disabled):
 def test_unsafe_ways_are_warned_of():
     with RegistryClient(Connection("https://192.0.2.1", validate_certs=False), {}) as client:
         assert "validate_certs" in client.warnings[0]
+    # A registry without TLS may name a token server with it.
+    with RegistryClient(Connection("http://192.0.2.1", validate_certs=False), {}) as client:
+        assert "token server" in client.warnings[0]
     with RegistryClient(Connection("http://192.0.2.1", username="me", password="secret"), {}) as client:
         assert "without TLS" in client.warnings[0]
         assert "secret" not in client.warnings[0]

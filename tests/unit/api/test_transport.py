@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import gzip
 import socket
+import ssl
 import threading
 import time
 import tracemalloc
 import types
+from pathlib import Path
 
 import pytest
+import requests
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api import errors
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.address import Address
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.connection import Connection
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.proxies import proxies_for
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.redirects import Redirects
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.tls import tls_context
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.transport import Transport
 from ansible_collections.fleetops.container_registry.tests.unit.api.faulty_server import Reply, in_turn, serving
 
@@ -253,6 +258,28 @@ def test_a_closed_port_is_unreachable_and_may_be_tried_again_even_for_a_write():
             assert sender.transport.requests_sent == 3
 
 
+def test_what_is_no_http_is_quoted_as_text():
+    def garbage(handler):
+        handler.wfile.write(b"\x1b]0;title\x07\x1b[2J" + b"x" * 5000 + b"\r\n\r\n")
+
+    caught = pytest.raises(errors.ConnectionFailed)
+    with serving(in_turn(Reply(raw=garbage))) as server, Sender(server, retries=0) as sender, caught as raised:
+        sender.send()
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 500
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_a_bundle_of_the_environment_counts_instead_of_the_systems(tmp_path, variable):
+    first = Path(requests.certs.where()).read_text(encoding="utf-8").partition("-----END CERTIFICATE-----")
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text(first[0] + first[1] + "\n", encoding="utf-8")
+    context = tls_context(Connection("https://registry.invalid"), {variable: str(bundle)})
+    assert len(context.get_ca_certs()) == 1
+    assert context.verify_mode == ssl.CERT_REQUIRED and context.check_hostname
+    assert tls_context(Connection("https://registry.invalid"), {}).verify_mode == ssl.CERT_REQUIRED
+
+
 def test_plain_http_behind_https_is_said_to_be_no_tls():
     with serving(in_turn(OK)) as server:
         server.url = server.url.replace("http://", "https://")
@@ -319,6 +346,16 @@ def test_http_proxies_of_the_environment_are_used_and_no_proxy_is_honoured(monke
             direct.exchange("GET", "http://registry.invalid:5000/v2/", {}, limit=100)
         direct.close()
         assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.9.1", "[::1]", "[::ffff:127.0.0.1]"])
+def test_this_host_is_never_asked_through_a_proxy(monkeypatch, host):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://proxy.invalid:3128")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert proxies_for(Address.parse("http://%s:5000" % host).origin) == {}
+    assert proxies_for(Address.parse("http://registry.invalid:5000").origin)["http"] == "http://proxy.invalid:3128"
 
 
 class TestRedirects:

@@ -187,6 +187,24 @@ def test_error_texts_are_bounded_whatever_was_pushed():
             assert len(str(caught.value)) < 700
 
 
+@pytest.mark.parametrize("one", [b"{},", b"[],", b"0,"])
+def test_json_that_would_be_far_larger_in_memory_is_refused_unread(one):
+    body = b'{"schemaVersion": 2, "layers": [' + one * 500000 + b"{}]}"
+    with pytest.raises(ManifestInvalid, match="more than 500000 values"):
+        parse_manifest(body, media_types.OCI_MANIFEST, D[0])
+
+
+def test_error_texts_are_printable_whatever_was_pushed():
+    document = an_image(mediaType="\x1b[2J\u202e" + "x" * 1000)
+    with pytest.raises(ManifestInvalid) as caught:
+        parse_manifest(json.dumps(document).encode(), "\x1b[2J", D[0])
+    assert "\\x1b" not in str(caught.value) and str(caught.value).isprintable()
+    document = an_image(config={"digest": "\x1b[2J", "size": 1})
+    with pytest.raises(ManifestInvalid) as caught:
+        parse_manifest(json.dumps(document).encode(), media_types.OCI_MANIFEST, D[0])
+    assert str(caught.value).isprintable()
+
+
 def test_a_number_of_a_million_digits_is_no_manifest_and_no_trace():
     for body in (b'{"schemaVersion": ' + b"9" * 1000000 + b"}", b'{"a": 1e999999, "schemaVersion": 3}'):
         with pytest.raises(ManifestInvalid):

@@ -152,6 +152,12 @@ def test_of_the_errors_only_the_end_is_kept(program):
     assert len(process.stderr_tail) < 10000
 
 
+def test_what_a_terminal_would_obey_is_not_quoted(program):
+    with pytest.raises(CollectorFailed) as caught:
+        collect(program("printf 'a\\033[2Jb\\nc' >&2; exit 1"))
+    assert "a [2Jb\nc" in caught.value.message
+
+
 def test_it_reads_nothing_from_us(program):
     assert collect(program("cat; " + SUMMARY))[0].complete
 

@@ -406,7 +406,7 @@ def test_killed_at_any_moment_the_store_is_whole_and_the_next_run_finishes(store
         return call
 
     with monkeypatch.context() as patch:
-        for name in ("rename", "makedirs", "rmdir", "unlink"):
+        for name in ("rename", "mkdir", "rmdir", "unlink"):
             patch.setattr(removal.os, name, counted(getattr(os, name)))
         # A killed process empties nothing on its way out.
         patch.setattr(removal.Trash, "__exit__", lambda self, kind, *_rest: None if kind else self.empty())
@@ -581,7 +581,9 @@ def test_manifests_go_before_layers(store, tmp_path, monkeypatch):
     empty(store, "old")
     order = []
     real = leftovers.remove_tree
-    monkeypatch.setattr(leftovers, "remove_tree", lambda path: (order.append(os.path.basename(path)), real(path)))
+    monkeypatch.setattr(
+        leftovers, "remove_tree", lambda tree, place: (order.append(os.path.basename(place)), real(tree, place))
+    )
     maintain(wish_for(store, tmp_path, remove_empty_repositories=True), False, NOW)
     assert order == ["_manifests", "_layers", "_uploads"]
 
@@ -595,3 +597,89 @@ def test_symbolic_links_are_not_followed_when_removing(store, tmp_path):
     with pytest.raises(Incomplete):
         maintain(wish_for(store, tmp_path, remove_empty_repositories=True), False, NOW)
     assert (outside / "precious").exists()
+
+
+@pytest.fixture
+def outside(tmp_path):
+    """What nobody has asked to delete, as deep as a store is."""
+    for name in ("upload", "batch/taken", "1.0/current"):
+        (tmp_path / "outside" / name).mkdir(parents=True)
+    (tmp_path / "outside" / "batch" / "taken" / "precious").write_text("x")
+    return tmp_path / "outside"
+
+
+def everything(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize("part", ["_manifests/_fleetops_removed", "_manifests/_fleetops_removed/batch"])
+@pytest.mark.parametrize("doomed", [True, False])
+def test_a_link_in_the_place_of_the_trash_is_not_followed(store, outside, part, doomed):
+    old, new = store.image("app", "1.0"), store.image("app", "2.0")
+    link = os.path.join(store.repository("app"), part)
+    os.makedirs(os.path.dirname(link), exist_ok=True)
+    os.symlink(str(outside), link)
+    before = everything(outside)
+    # A tag that has moved leaves the repository nothing to do but to empty its trash.
+    tags = [("1.0", old if doomed else new, DELETE), ("2.0", new, KEEP)]
+    pruning = prune(store, planned("app", tags, [(old, "image")] if doomed else []))
+    assert everything(outside) == before
+    if part.endswith("removed"):
+        assert "%s: is a symbolic link or no folder, and is not followed" % link in pruning.errors[0]
+        assert os.path.islink(link)
+    else:
+        assert not pruning.errors
+        assert not os.path.lexists(link)
+
+
+@pytest.mark.parametrize("part", ["_manifests", "_manifests/tags", "_manifests/revisions", ""])
+def test_nothing_is_moved_out_of_a_folder_behind_a_link(store, tmp_path, part):
+    old, new = store.image("team/app", "1.0"), store.image("team/app", "2.0")
+    linked = os.path.join(store.repository("team/app"), part).rstrip("/")
+    os.rename(linked, str(tmp_path / "elsewhere"))
+    os.symlink(str(tmp_path / "elsewhere"), linked)
+    before = everything(tmp_path / "elsewhere")
+    pruning = prune(store, planned("team/app", [("1.0", old, DELETE), ("2.0", new, KEEP)], [(old, "image")]))
+    assert pruning.gone()["manifests"] == 0
+    assert "%s: is a symbolic link or no folder, and is not followed" % linked in pruning.errors[0]
+    assert everything(tmp_path / "elsewhere") == before
+
+
+def test_uploads_behind_a_link_are_not_purged(store, tmp_path, outside):
+    store.image("app", "x")
+    link = os.path.join(store.repository("app"), "_uploads")
+    os.symlink(str(outside), link)
+    before = everything(outside)
+    with pytest.raises(Incomplete) as caught:
+        maintain(wish_for(store, tmp_path, purge_stale_uploads=True), False, 2 * NOW)
+    assert everything(outside) == before
+    assert link + ": is a symbolic link or no folder, and is not followed" in caught.value.details["errors"]
+
+
+def test_an_upload_that_is_a_link_is_none(store, tmp_path, outside):
+    store.upload("app")
+    os.symlink(str(outside), os.path.join(store.repository("app"), "_uploads", "zzz"))
+    result = maintain(wish_for(store, tmp_path, purge_stale_uploads=True), False, 2 * NOW)
+    assert result["purged_uploads_count"] == 1
+    assert outside.exists()
+
+
+def test_an_emptied_repository_behind_a_link_stays(store, tmp_path):
+    empty(store, "team/old")
+    os.rename(store.repository("team"), str(tmp_path / "elsewhere"))
+    os.symlink(str(tmp_path / "elsewhere"), store.repository("team"))
+    before = everything(tmp_path / "elsewhere")
+    with pytest.raises(Incomplete):
+        maintain(wish_for(store, tmp_path, remove_empty_repositories=True), False, NOW)
+    assert everything(tmp_path / "elsewhere") == before
+
+
+def test_a_store_behind_a_link_is_pruned(store, tmp_path):
+    old, new = store.image("app", "1.0"), store.image("app", "2.0")
+    empty(store, "old")
+    os.rename(store.tree, str(tmp_path / "disk"))
+    os.symlink(str(tmp_path / "disk"), store.tree)
+    prune(store, planned("app", [("1.0", old, DELETE), ("2.0", new, KEEP)], [(old, "image")]))
+    assert held_in(store, "app") == ({"2.0": new}, {new})
+    result = maintain(wish_for(store, tmp_path, remove_empty_repositories=True), False, NOW)
+    assert result["removed_repositories"] == ["old"]

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from ansible_collections.fleetops.container_registry.tests.rig.deployed import Moment, Story, wait
 from ansible_collections.fleetops.container_registry.tests.rig.docker_support import Contained, Engine
@@ -117,3 +119,33 @@ def test_a_container_that_is_not_there_is_named(story):
     play = story.site.role("report", registry_container="nobody")
     assert play.status != 0
     assert "There is no container nobody" in play.failure
+
+
+def test_the_playbook_of_the_readme_works_as_pasted(story, engine, tmp_path):
+    """Only the address is another one, and where the role keeps its state on this machine."""
+    text = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    pasted = text.partition("```yaml\n")[2].partition("```")[0]
+    assert len(pasted.splitlines()) == 10
+    registry = Contained(engine, "registry", "3.1", tmp_path, mounted=True, env={})
+    try:
+        wait(registry.url)
+        for day in range(14):
+            push_image(registry.url, "team/app", f"1.{day:02}", day)
+        push_image(registry.url, "team/app", "latest", 0)
+        before = Moment(registry)
+        assert "http://127.0.0.1:5000" in pasted
+        playbook = tmp_path / "playbook.yml"
+        playbook.write_text(pasted.replace("http://127.0.0.1:5000", registry.url), encoding="utf-8")
+        here = {"registry_state_dir": str(registry.state), "registry_blob_grace": "0s", "ansible_become": False}
+        here.update(ansible_connection="local", ansible_python_interpreter="{{ ansible_playbook_python }}")
+        site = Site(tmp_path / "site", {"localhost": here})
+        plays = [site.play(str(playbook), *options) for options in (["--check", "--diff"], [], [])]
+        assert [play.status for play in plays] == [0, 0, 0], plays[1].output[-5000:]
+        assert "1.00" in plays[0].output
+        after = Moment(registry)
+        assert sorted(after.tags) == [*(f"1.{day:02}" for day in range(4, 14)), "latest"]
+        assert after.bytes < before.bytes
+        assert after.identity == before.identity
+        assert plays[2].recap("localhost")["changed"] == 0
+    finally:
+        engine.docker("rm", "-f", "registry")

@@ -114,7 +114,9 @@ def _parse(text: str) -> t.Optional[Node]:
             raise _Refused(
                 "it holds several YAML documents, of which the registry reads only the first; keep one"
             ) from error
-        raise _Refused("it is not valid YAML (%s)" % " ".join(str(error).split())) from error
+        # The parser's own message shows the text there, which may be a password.
+        mark = getattr(error, "problem_mark", None)
+        raise _Refused("it is not valid YAML%s" % (" (line %d)" % (mark.line + 1) if mark else "")) from None
     except RecursionError as error:
         raise _Refused("it is nested too deeply") from error
 

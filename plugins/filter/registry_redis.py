@@ -23,7 +23,11 @@ def registry_redis(text: t.Any, environment: t.Any = None) -> t.Dict[str, t.Any]
     try:
         settings = yaml.safe_load(text) if isinstance(text, str) else None
     except yaml.YAMLError as error:
-        raise AnsibleFilterError("The registry's configuration is no valid YAML: %s" % error) from error
+        # The parser's own message shows the text there, which may be a password. So may a part of the address below.
+        mark = getattr(error, "problem_mark", None)
+        raise AnsibleFilterError(
+            "The registry's configuration is no valid YAML%s" % (" (line %d)" % (mark.line + 1) if mark else "")
+        ) from None
     if not isinstance(settings, dict):
         raise AnsibleFilterError("registry_redis works on the text of a registry's configuration file")
     # The server applies longer names last (configuration/parser.go), so that is the order here.
@@ -70,7 +74,7 @@ def _options(redis: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
     if not colon or "]" in port:
         host, port = str(addresses[0]), "6379"
     if not port.isdigit():
-        raise AnsibleFilterError("The registry's cache has the address %s, which is not HOST:PORT" % addresses[0])
+        raise AnsibleFilterError("The registry's cache has an address in its configuration that is not HOST:PORT")
     tls = _mapping(redis.get("tls"))
     found = {
         "host": host.strip("[]") or "127.0.0.1",

@@ -218,6 +218,7 @@ def test_strings_are_quoted_where_the_server_would_read_something_else(value, te
         ("storage: {}\nhttp:\n  a: 1\n  'a': 2\n", 'the key "a" occurs twice'),
         ("a: 1\n---\nb: 2\n", "several YAML documents"),
         ("storage: [\n", "not valid YAML"),
+        ("storage: {}\nhttp: {secret: *secret}\n", "not valid YAML (line 2)"),
         ("a: \x07\n", "not valid YAML"),
         ("storage:\n\tdelete: 1\n", "not valid YAML"),
         ("- a\n", "the document is not a mapping (line 1)"),
@@ -237,6 +238,8 @@ def test_what_cannot_be_changed_at_one_place_is_refused_by_name(text, message):
         registry_config(text, DELETE)
     assert message in str(refusal.value)
     assert "was not changed" in str(refusal.value)
+    assert "*secret" not in str(refusal.value)
+    assert "alias" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(

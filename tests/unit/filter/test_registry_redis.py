@@ -82,12 +82,15 @@ def test_the_first_name_of_the_setting_and_the_environment_count():
         (CACHED + "redis: {addrs: ['one:1', 'two:2']}", "cluster"),
         (CACHED + "redis: {addrs: ['one:1'], mastername: main}", "Sentinel"),
         (CACHED, "names no address"),
-        (CACHED + "redis: {addr: 'cache:six'}", "HOST:PORT"),
-        ("a: [", "no valid YAML"),
+        (CACHED + "redis: {addr: 'redis://me:secret@cache/six'}", "HOST:PORT"),
+        ("a: [", r"no valid YAML \(line 1\)"),
+        ("\npassword: *secret\n", r"no valid YAML \(line 2\)"),
+        ("password: \x07secret", "no valid YAML$"),
         ("just text", "configuration file"),
         (None, "configuration file"),
     ],
 )
 def test_what_cannot_be_cleared_is_refused(text, message):
-    with pytest.raises(AnsibleFilterError, match=message):
+    with pytest.raises(AnsibleFilterError, match=message) as refusal:
         registry_redis(text)
+    assert "secret" not in str(refusal.value)

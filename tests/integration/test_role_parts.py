@@ -86,7 +86,7 @@ def test_a_cache_that_cannot_be_told_is_refused_without_its_password(site):
     )
     play = asked.role("cache/find")
     assert play.status != 0
-    assert "does not name one server as HOST:PORT" in play.failure
+    assert "address is not HOST:PORT" in play.failure
     assert "registry_redis" in play.failure
     assert "hunter2" not in play.output
     assert "hunter2" not in asked.role("cache/find", "-vvv").output

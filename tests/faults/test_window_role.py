@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.fleetops.container_registry.tests.rig.binaries import VERSIONS
-from ansible_collections.fleetops.container_registry.tests.rig.role_support import answers
+from ansible_collections.fleetops.container_registry.tests.rig.role_support import PLAYBOOKS, answers
+from ansible_collections.fleetops.container_registry.tests.rig.window_support import until
 
 
 def test_a_collector_that_fails(stage):
@@ -95,6 +96,28 @@ def test_a_restart_that_fails_after_the_collection(stage):
     refused = scene.collect()
     assert refused.status != 0
     assert "was changed by somebody since" in refused.failure
+    assert scene.registry.config.read_bytes() == changed
+    assert "window.json" in scene.state
+    scene.registry.config.write_bytes(scene.config)
+    again = scene.collect()
+    assert again.status == 0, again.output[-4000:]
+    scene.is_as_it_was()
+
+
+def test_what_somebody_writes_into_the_configuration_in_the_window_is_not_overwritten(stage):
+    scene = stage("3.1")
+    scene.mark("hold-collector")
+    run = scene.site.begin(str(PLAYBOOKS / "role.yml"), test_entry="garbage_collect")
+    log = scene.site.home / "background.log"
+    until(
+        lambda: (scene.registry.home / "collecting").exists() or run.poll() is not None,
+        lambda: log.read_text(encoding="utf-8")[-4000:],
+    )
+    changed = scene.registry.config.read_bytes() + b"# by hand\n"
+    scene.registry.config.write_bytes(changed)
+    scene.unmark("hold-collector")
+    assert run.wait(300) != 0
+    assert "was changed by somebody while the window was open" in log.read_text(encoding="utf-8")
     assert scene.registry.config.read_bytes() == changed
     assert "window.json" in scene.state
     scene.registry.config.write_bytes(scene.config)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from ansible_collections.fleetops.container_registry.tests.rig.binaries import VERSIONS, registry_binary
 from ansible_collections.fleetops.container_registry.tests.rig.require import obtain
 from ansible_collections.fleetops.container_registry.tests.rig.role_support import Operated, Site, answers
@@ -95,6 +96,27 @@ def test_a_restart_that_fails_leaves_everything_as_it_was(operate):
     assert "the configuration is as it was before" in play.failure
     assert (registry.config.read_bytes(), registry.process) == before
     assert answers(registry.url) == "disabled"
+
+
+def test_what_somebody_changed_before_the_run_had_the_lock_stays(operate, tmp_path):
+    registry, site = operate("3.1")
+    role = {"name": "fleetops.container_registry.registry"}
+    changed = registry.config.read_text(encoding="utf-8").replace("level: error", "level: warn")
+    tasks = [
+        {"name": "Prepare", "ansible.builtin.include_role": {**role, "tasks_from": "prepare"}},
+        {
+            "name": "Change it meanwhile",
+            "ansible.builtin.copy": {"content": changed, "dest": str(registry.config), "mode": "0644"},
+        },
+        {"name": "Configure", "ansible.builtin.include_role": {**role, "tasks_from": "steps/configure"}},
+    ]
+    playbook = tmp_path / "meanwhile.yml"
+    play = [{"name": "Configure", "hosts": "registries", "gather_facts": False, "tasks": tasks}]
+    playbook.write_text(yaml.safe_dump(play, sort_keys=False), encoding="utf-8")
+    done = site.play(str(playbook))
+    assert done.status == 0, done.output[-4000:]
+    assert answers(registry.url) == "enabled"
+    assert "level: warn" in registry.config.read_text(encoding="utf-8")
 
 
 def test_bad_settings_are_named_before_anything_is_touched(operate):

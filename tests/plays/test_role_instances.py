@@ -105,6 +105,9 @@ def test_both_are_in_the_window_and_both_come_back(pair, proxy):
     assert [answers(registry.url) for registry in pair.both] == ["enabled", "disabled"]
     assert "readonly" not in pair.second.config.read_text(encoding="utf-8")
     assert pair.first.bytes_on_disk() < before
+    # In a container, only the first one's restart may end a collector that nobody sees.
+    restarted = [(registry.home / "restarts").stat().st_mtime_ns for registry in pair.both]
+    assert restarted == sorted(restarted)
     for day in (10, 11):
         push_image(proxy, "team/app", f"2.{day}", day)
     assert sorted(tags_of(proxy, "team/app")) == ["1.2", "2.10", "2.11"]

@@ -34,6 +34,15 @@ def test_check_mode_and_limits_open_no_window(stage):
     young = scene.collect(registry_blob_grace="2h")
     assert young.status == 0, young.output[-4000:]
     assert young.recap("one")["changed"] == 0
+    # Nor for what this run itself has pruned, where the disk tells how old that is.
+    scene.registry.push("team/app", "late", 3)
+    scene.bytes = scene.registry.bytes_on_disk()
+    policies = [{"name": "kept", "tags": ["kept"], "keep": "all"}, {"name": "the rest", "delete": "all"}]
+    pruned = scene.site.role(
+        "main", registry_policies=policies, registry_max_delete_percent=90, registry_blob_grace="2h"
+    )
+    assert pruned.status == 0, pruned.output[-4000:]
+    assert pruned.result("one", "prune")["deleted"]["manifests"] == 1
     scene.is_as_it_was()
     assert scene.registry.process == scene.process
     assert scene.registry.bytes_on_disk() == scene.bytes

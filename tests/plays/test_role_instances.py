@@ -174,7 +174,7 @@ def test_both_are_stopped_and_both_come_back(pair):
     assert play.status == 0, play.output[-5000:]
     after = pair.state()
     assert [(config, delete) for config, _process, delete in after] == [
-        (config, delete) for config, _, delete in before
+        (config, delete) for config, _process, delete in before
     ]
     assert all(old[1] != new[1] for old, new in zip(before, after))
     assert pair.first.bytes_on_disk() < size

@@ -137,8 +137,8 @@ def registry():
 def run(registry, tmp_path):
     """A run of the prune, DAYS after NOW."""
 
-    def prune_it(policies=ONE, days=0.0, check=False, scan=None, approved="", **options):
-        given = dict(OPTIONS, policies=policies, backup_dir=str(tmp_path / "backup"), **options)
+    def prune_it(policies=None, days=0.0, check=False, scan=None, approved="", **options):
+        given = dict(OPTIONS, policies=policies or ONE, backup_dir=str(tmp_path / "backup"), **options)
         request = dataclasses.replace(prune_request(given, check), scan=scan, approved=approved)
         return prune(registry, request, NOW + days * DAY)
 

@@ -74,6 +74,16 @@ class BlobTable:
             number = self._add(key, status.st_size, status.st_mtime)
         return number
 
+    def trouble_with(self, digest: str) -> str:
+        """Why nobody can tell whether the store has the blob DIGEST, which was not found; empty if it surely has not."""
+        try:
+            os.stat(blob_path(self._tree, digest))
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return ""
+        except OSError as error:
+            return error.strerror or "it cannot be looked at"
+        return ""
+
     def number(self, digest: str) -> int:
         """The number of the blob DIGEST, which the table holds. Raises KeyError."""
         return self._numbers[_key(digest)]

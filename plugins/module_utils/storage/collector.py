@@ -91,6 +91,14 @@ class Collector:
                 "the collector finds no repositories: nothing has ever been pushed to this registry. If it does hold images,"
                 " the config at %s leads the collector to another store" % self._config_path
             )
+        if dry_run and process.returncode == 0 and output.complete and output.blobs_named != output.blobs_eligible:
+            raise CollectorFailed(
+                "the collector says that %d blobs may go and names %d: part of its output was lost on the way here. Run it on the registry's"
+                " own host, or again" % (output.blobs_eligible, output.blobs_named),
+                rc=0,
+                argv=argv,
+                stderr_tail=process.stderr_tail,
+            )
         if process.returncode != 0 or not output.complete:
             raise CollectorFailed(
                 diagnose(process.returncode, process.stderr_tail, last),

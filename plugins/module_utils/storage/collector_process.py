@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import selectors
 import signal
@@ -30,7 +31,10 @@ _PATIENCE = 10.0
 _ENGINES = ("docker", "podman", "docker-compose", "podman-compose", "nerdctl")
 _VERBS = ("exec", "run")
 # What is run through these is on another machine, or does not get our environment.
-_VEILS = ("kubectl", "oc", "ssh", "sudo", "su", "doas")
+_VEILS = ("kubectl", "oc", "ssh", "sudo", "su", "doas", "runuser")
+# Options of an engine's client that lead it to an engine elsewhere.
+_REDIRECTIONS = ("--host", "--context", "-c", "--remote", "-r", "--url", "--connection")
+_MOST_SETTINGS = 1024 * 1024
 # These end the module; the collector must not outlive it.
 _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
@@ -168,16 +172,61 @@ def mark_argv(argv: t.Sequence[str], run_id: str) -> t.List[str]:
 
 
 def is_visible(argv: t.Sequence[str], run_id: str) -> bool:
-    """Whether the process that the marked ARGV leads to is seen by `find_marked`, wherever it runs.
+    """Whether the process that the marked ARGV (with or without the collector's own words) leads to is seen by `find_marked`.
 
-    Not so for what runs on another machine, for what drops the environment on the way, and, in containers, unless we are root.
+    For certain so for a program of this host that gets our environment, and, if we are root, for one in a container of an engine on
+    this host. What runs on another machine or drops the environment on the way is not seen, and what is not known may do either.
     """
-    if not os.path.isdir("/proc/self") or any(os.path.basename(word) in _VEILS for word in argv[:3]):
+    words = _without_wrappers(argv)
+    if not os.path.isdir("/proc/self") or not words:
         return False
-    if _engine_position(argv) is None:
+    if os.path.basename(words[0]) not in _ENGINES:
+        return os.path.basename(words[0]) not in _VEILS and words[1:2] in ([], ["garbage-collect"], ["--version"])
+    verbs = [position for position, word in enumerate(words) if word in _VERBS]
+    before = words[1 : verbs[0]] if verbs else words
+    redirected = any(word.split("=", 1)[0] in _REDIRECTIONS or word.startswith("-H") for word in before)
+    return (
+        bool(verbs)
+        and not redirected
+        and _engine_is_here()
+        and os.geteuid() == 0
+        and "%s=%s" % (MARKER, run_id) in words
+    )
+
+
+def _without_wrappers(argv: t.Sequence[str]) -> t.List[str]:
+    """ARGV without what passes our environment on as it is: `env NAME=VALUE`, and `runuser -u USER --`."""
+    words = list(argv)
+    while words:
+        if os.path.basename(words[0]) == "env":
+            del words[0]
+            while words and "=" in words[0] and not words[0].startswith("-"):
+                del words[0]
+        elif os.path.basename(words[0]) == "runuser" and words[1:2] == ["-u"] and words[3:4] == ["--"]:
+            del words[:4]
+        else:
+            break
+    return words
+
+
+def _engine_is_here() -> bool:
+    """Whether nothing in the environment or in Docker's configuration leads an engine's client to another machine."""
+    if any(os.environ.get(name, "unix:").split(":", 1)[0] != "unix" for name in ("DOCKER_HOST", "CONTAINER_HOST")):
+        return False
+    if os.environ.get("CONTAINER_CONNECTION") or os.environ.get("DOCKER_CONTEXT", "default") not in ("", "default"):
+        return False
+    folder = os.environ.get("DOCKER_CONFIG") or os.path.join(os.path.expanduser("~"), ".docker")
+    try:
+        with open(os.path.join(folder, "config.json"), "rb") as stream:
+            settings = json.loads(stream.read(_MOST_SETTINGS).decode("utf-8"))
+    except FileNotFoundError:
         return True
-    remote = any(os.environ.get(name, "unix:").split(":", 1)[0] != "unix" for name in ("DOCKER_HOST", "CONTAINER_HOST"))
-    return not remote and os.geteuid() == 0 and "%s=%s" % (MARKER, run_id) in argv
+    except (OSError, ValueError):
+        return False
+    # DOCKER_HOST and DOCKER_CONTEXT beat what `docker context use` has written.
+    given = "DOCKER_HOST" in os.environ or os.environ.get("DOCKER_CONTEXT")
+    context = settings.get("currentContext") if isinstance(settings, dict) else None
+    return bool(given) or context in (None, "", "default")
 
 
 def _engine_position(argv: t.Sequence[str]) -> t.Optional[int]:

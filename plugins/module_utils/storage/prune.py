@@ -165,8 +165,11 @@ class StorePrune:
         for one in pruning.repositories:
             if one.valid.is_noop:
                 continue
-            unsaved = self._save(one.valid, saver)
+            saved: t.List[str] = []
+            unsaved = self._save(one.valid, saver, saved)
             if unsaved:
+                # What this run leaves alone is for the next one's policies to judge.
+                saver.done(one.name, digests=saved)
                 one.valid.problem = unsaved
                 pruning.errors.append("%s: %s" % (one.name, unsaved))
         saver.ready()
@@ -207,8 +210,8 @@ class StorePrune:
         parts = frozenset(part for part in ("_manifests",) if os.path.isdir(os.path.join(path, part)))
         return RepositoryScan(self._tree, BlobTable(self._tree), Findings()).read(FoundRepository(name, path, parts))
 
-    def _save(self, valid: StillValid, saver: Saver) -> str:
-        """Save what VALID dooms; empty, or why it cannot be saved."""
+    def _save(self, valid: StillValid, saver: Saver, saved: t.List[str]) -> str:
+        """Save what VALID dooms, and note in SAVED what was; empty, or why it cannot be saved."""
         for digest, media_type in [(one.digest, one.media_type) for one in valid.manifests]:
             try:
                 with open(blob_path(self._tree, digest), "rb") as stream:
@@ -220,6 +223,7 @@ class StorePrune:
             if not has_digest(body, digest):
                 return "%s could not be saved before its deletion: its content is damaged" % digest
             saver.manifest(valid.name, digest, media_type, body)
+            saved.append(digest)
             self._save_config(valid.name, body, media_type, digest, saver)
         for tag in valid.tags:
             saver.tag(valid.name, tag)

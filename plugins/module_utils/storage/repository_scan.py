@@ -76,7 +76,8 @@ class RepositoryContents:
 
     PARENTS: for each manifest that an index here names, those indexes. SUBJECTS: for each manifest with a subject, that subject.
     BLOBS: the numbers of the blobs that its manifests need, each once. BROKEN_TAGS name nothing that can be read. UNREAD:
-    manifests whose content is there and cannot be understood. ABORTS: where each family's collector stops here.
+    manifests whose content is there and cannot be understood. UNREADABLE, when not empty, says which part of it is there and could
+    not be read at all, so that what is not in here may all the same be there. ABORTS: where each family's collector stops here.
     """
 
     name: str
@@ -91,6 +92,7 @@ class RepositoryContents:
     broken_links: int = 0
     broken_tags: t.List[str] = field(default_factory=list)
     unread: t.Set[str] = field(default_factory=set)
+    unreadable: str = ""
     aborts: t.Dict[str, str] = field(default_factory=dict)
 
     @property
@@ -224,7 +226,12 @@ class RepositoryScan:
     ) -> None:
         """A manifest DIGEST, whose content is TARGET (another one only where links are in disorder)."""
         if self._table.find(target) is None:
-            self._note(contents, MANIFEST_MISSING, path, ())
+            trouble = self._table.trouble_with(target)
+            if trouble:
+                contents.unread.add(digest)
+                self._note(contents, MANIFEST_UNREADABLE, path, families, trouble)
+            else:
+                self._note(contents, MANIFEST_MISSING, path, ())
             return
         own = self._table.find(digest)
         if own is not None:
@@ -305,6 +312,7 @@ class RepositoryScan:
             if contents.manifests:
                 self._note(contents, TAGS_MISSING, tags, ())
         except OSError as error:
+            contents.unreadable = contents.unreadable or "%s: %s" % (tags, error.strerror)
             self._note(contents, FOLDER_UNREADABLE, tags, (), error.strerror or "")
         for tag in contents.tags.values():
             if tag.digest not in contents.manifests:
@@ -334,6 +342,7 @@ class RepositoryScan:
             return
         except OSError as error:
             contents.broken_links += 1
+            contents.unreadable = contents.unreadable or "%s: %s" % (place, error.strerror)
             self._note(contents, FOLDER_UNREADABLE, place, stops, error.strerror or "")
 
     def _note(

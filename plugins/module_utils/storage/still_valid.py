@@ -77,6 +77,11 @@ def still_valid(
     stays cannot be read, nobody knows what it needs, and nothing goes.
     """
     result = StillValid(plan.name)
+    hidden = now.unreadable or ("%d of its links are broken" % now.broken_links if now.broken_links else "")
+    if hidden and plan.doomed_manifests:
+        result.problem = "not all of it can be read, so what its manifests are needed for is unknown: %s" % hidden
+        result.drifted.append((plan.name, result.problem))
+        return result
     spared = _spared(plan, now, protection, configs or {}) if protection else set()
     going = set()
     for tag in plan.tags:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import Plan, PlanInvalid
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan_records import plan_from_records
@@ -29,6 +29,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.record_file import read_records
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.removal import remove_tree
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.still_valid import Protection
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.upload_scan import Upload
 
 Result = t.Dict[str, t.Any]
 
@@ -69,7 +70,8 @@ def maintain(
 
     OPEN_SAVER opens the backup for a plan of that identity and returns it and its path. It is called only if something of the plan
     is to go, and without it nothing of the plan may. Raises NotConfirmed, GuardHeld, StoreInvalid, RecordFileInvalid, StorageError,
-    LeaseLost, OSError before anything is done, and Incomplete, with the result as its details, if some of it could not be done.
+    LeaseLost, OSError and what OPEN_SAVER raises before anything is done, and Incomplete, with the result as its details, if some of
+    it could not be done.
     """
     started = time.monotonic()
     if wish.stale_uploads_after < 0 or wish.empty_repository_grace < 0:
@@ -81,9 +83,58 @@ def maintain(
         )
     tree = tree_of(wish.storage_root)
     plan = _read_plan(wish)
-    prune = StorePrune(tree, wish.protection)
-    pruning = prune.look(plan) if plan else Pruning()
-    backup_file = None
+    done = _Done(StorePrune(tree, wish.protection).look(plan) if plan else Pruning())
+    if wish.purge_stale_uploads:
+        done.uploads = find_stale_uploads(tree, now - wish.stale_uploads_after)
+    try:
+        _carry_out(wish, check_mode, now, plan, open_saver, done)
+    except Exception as error:
+        # Whatever it was: what has gone by then has to be told, and where its backup is.
+        if check_mode or not done.anything:
+            raise
+        text = "%s: %s" % (error.filename, error.strerror) if isinstance(error, OSError) else str(error)
+        raise Incomplete("It ended early: %s" % text, **_result(wish, check_mode, plan, done, started)) from error
+    result = _result(wish, check_mode, plan, done, started)
+    errors = done.errors
+    if errors:
+        raise Incomplete("%d of the removals could not be done, the first: %s" % (len(errors), errors[0]), **result)
+    return result
+
+
+@dataclass
+class _Done:
+    """What is to be done, and in the end what was: PRUNING, UPLOADS (place, upload), and EMPTIED repositories. PURGED: whether it has
+    come to the uploads."""
+
+    pruning: Pruning
+    uploads: t.List[t.Tuple[str, Upload]] = field(default_factory=list)
+    emptied: t.List[str] = field(default_factory=list)
+    removals: t.List[str] = field(default_factory=list)
+    backup_file: t.Optional[str] = None
+    purged: bool = False
+    removed: bool = False
+
+    @property
+    def errors(self) -> t.List[str]:
+        """What could not be removed."""
+        return self.pruning.errors + self.removals
+
+    @property
+    def anything(self) -> bool:
+        """Whether anything is different by now."""
+        return bool(self.pruning.changed or (self.purged and self.uploads) or (self.removed and self.emptied))
+
+
+def _carry_out(
+    wish: Wish,
+    check_mode: bool,
+    now: float,
+    plan: t.Optional[Plan],
+    open_saver: t.Optional[t.Callable[[str], t.Tuple[Saver, str]]],
+    done: _Done,
+) -> None:
+    tree = tree_of(wish.storage_root)
+    pruning = done.pruning
     if pruning.changes and not check_mode:
         if open_saver is None:
             raise StorageError(
@@ -91,22 +142,28 @@ def maintain(
                 " done"
             )
         _insist(wish)
-        saver, backup_file = open_saver(plan.identity if plan else "")
+        prune = StorePrune(tree, wish.protection)
+        saver, done.backup_file = open_saver(plan.identity if plan else "")
         prune.save(pruning, saver)
         prune.carry_out(pruning, saver)
-    changed = pruning.changes if check_mode else pruning.changed
-    uploads = find_stale_uploads(tree, now - wish.stale_uploads_after) if wish.purge_stale_uploads else []
-    errors = list(pruning.errors)
     if not check_mode:
         _insist(wish)
-        errors += _each(lambda place: remove_tree(tree, place), [place for place, _upload in uploads])
-    emptied: t.List[str] = []
+        done.purged = True
+        done.removals += _each(lambda place: remove_tree(tree, place), [place for place, _upload in done.uploads])
     if wish.remove_empty_repositories:
-        emptied = find_emptied(tree, now - wish.empty_repository_grace, {place for place, _upload in uploads})
+        done.emptied = find_emptied(tree, now - wish.empty_repository_grace, {place for place, _upload in done.uploads})
         if not check_mode:
             _insist(wish)
-            errors += _each(lambda name: remove_repository(tree, name), emptied)
-    result: Result = {
+            done.removed = True
+            done.removals += _each(lambda name: remove_repository(tree, name), done.emptied)
+
+
+def _result(wish: Wish, check_mode: bool, plan: t.Optional[Plan], done: _Done, started: float) -> Result:
+    pruning = done.pruning
+    uploads = done.uploads if check_mode or done.purged else []
+    emptied = done.emptied if check_mode or done.removed else []
+    changed = pruning.changes if check_mode else pruning.changed
+    return {
         "changed": bool(changed or uploads or emptied),
         "plan_id": plan.identity if plan else None,
         "planned": pruning.planned(),
@@ -117,13 +174,10 @@ def maintain(
         "purged_uploads_count": len(uploads),
         "purged_uploads_bytes": sum(upload.size for _place, upload in uploads),
         "removed_repositories": sorted(emptied),
-        "backup_file": backup_file,
-        "errors": errors,
+        "backup_file": done.backup_file,
+        "errors": done.errors,
         "duration": round(time.monotonic() - started, 3),
     }
-    if errors:
-        raise Incomplete("%d of the removals could not be done, the first: %s" % (len(errors), errors[0]), **result)
-    return result
 
 
 def _insist(wish: Wish) -> None:

@@ -80,6 +80,20 @@ def test_check_mode_is_the_dry_run(stand_in):
     assert (result["blobs_removed"], result["bytes_freed"]) == (0, 0)
 
 
+def test_a_dry_run_of_which_a_part_was_lost_limits_nothing(stand_in):
+    class Cut(StandIn):
+        def write(self):
+            program = super().write()
+            lines = [line for line in self.path.read_text().splitlines() if self.garbage[-1] not in line]
+            self.path.write_text("\n".join(lines) + "\n")
+            return program
+
+    cut = Cut(stand_in.path.parent, stand_in.store)
+    with pytest.raises(CollectorFailed, match="part of its output was lost"):
+        run(cut, max_bytes=1000)
+    assert cut.words()[1:] == ["garbage-collect --dry-run /c.yml"]
+
+
 def test_the_real_run_follows(stand_in):
     result = run(stand_in)
     assert stand_in.words()[1:] == ["garbage-collect --dry-run /c.yml", "garbage-collect /c.yml"]

@@ -307,6 +307,53 @@ def test_the_mark_goes_into_a_container(argv, marked):
     assert mark_argv(argv, "id") == marked
 
 
+@pytest.mark.parametrize(
+    ("argv", "seen"),
+    [
+        (["/usr/bin/registry"], True),
+        (["env", "A=1", "B=2", "registry"], True),
+        (["runuser", "-u", "registry", "--", "/usr/bin/registry"], True),
+        (["docker", "exec", "box", "registry"], True),
+        (["docker", "compose", "-p", "shop", "exec", "-T", "registry", "registry"], True),
+        (["podman", "run", "image"], True),
+        (["env", "-i", "registry"], False),
+        (["env", "A=1", "B=2", "ssh", "host", "registry"], False),
+        (["runuser", "-l", "registry", "-c", "registry"], False),
+        (["docker", "-H", "tcp://elsewhere", "exec", "box", "registry"], False),
+        (["docker", "-Htcp://elsewhere", "exec", "box", "registry"], False),
+        (["docker", "--context=other", "exec", "box", "registry"], False),
+        (["docker", "--context", "other", "exec", "box", "registry"], False),
+        (["podman", "--remote", "exec", "box", "registry"], False),
+        (["sudo", "docker", "exec", "box", "registry"], False),
+        (["crictl", "exec", "box", "registry"], False),
+        (["systemd-run", "registry"], False),
+        (["kubectl"], False),
+    ],
+)
+def test_only_what_is_known_to_run_here_is_seen(monkeypatch, tmp_path, argv, seen):
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "CONTAINER_HOST", "CONTAINER_CONNECTION"):
+        monkeypatch.delenv(name, raising=False)
+    assert is_visible(mark_argv(argv, "id"), "id") is seen
+
+
+@pytest.mark.parametrize("how", ["variable", "configuration", "unreadable"])
+def test_a_context_may_lead_elsewhere(monkeypatch, tmp_path, how):
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "CONTAINER_HOST", "CONTAINER_CONNECTION"):
+        monkeypatch.delenv(name, raising=False)
+    argv = mark_argv(["docker", "exec", "box", "registry"], "id")
+    (tmp_path / "config.json").write_text('{"currentContext": "default"}')
+    assert is_visible(argv, "id")
+    if how == "variable":
+        monkeypatch.setenv("DOCKER_CONTEXT", "other")
+    else:
+        (tmp_path / "config.json").write_text('{"currentContext": "other"}' if how == "configuration" else "{")
+    assert not is_visible(argv, "id")
+
+
 def test_a_remote_engine_is_not_seen(monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", "ssh://elsewhere")
     assert not is_visible(mark_argv(["docker", "exec", "box", "registry"], "id"), "id")

@@ -23,7 +23,8 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     RepositoryPlan,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan_records import plan_to_records
-from ansible_collections.fleetops.container_registry.plugins.module_utils.storage import removal
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage import removal, repository_scan
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.blob_table import BlobTable
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.errors import (
     GuardHeld,
     StorageError,
@@ -354,6 +355,56 @@ def test_what_cannot_be_saved_holds_its_repository(store):
     pruning = prune(store, planned("app", [("x", digest, DELETE)], [(digest, "image")]), saver=Recorder())
     assert pruning.errors == ["app: %s could not be saved before its deletion: its content is damaged" % digest]
     assert held_in(store, "app")[0] == {"x": digest}
+
+
+def test_what_was_saved_of_a_held_repository_is_not_left_to_the_next_run(store):
+    good, bad = store.image("app", "x"), store.image("app", "y")
+    with open(store.blob_path(bad), "ab") as stream:
+        stream.write(b" ")
+    recorder = Recorder()
+    plan = planned("app", [("x", good, DELETE), ("y", bad, DELETE)], [(good, "image"), (bad, "image")])
+    prune(store, plan, saver=recorder)
+    assert held_in(store, "app") == ({"x": good, "y": bad}, {good, bad})
+    assert recorder.entries[-2:] == [("done", "app", [], [good]), ("ready",)]
+
+
+@pytest.mark.parametrize("what", ["its tags", "a revision's link", "an index"])
+def test_what_cannot_be_read_is_not_taken_for_absent(store, monkeypatch, what):
+    digest = store.image("app", "x")
+    plan = planned("app", [("x", digest, DELETE)], [(digest, "image")])
+    index = store.index("app", [digest], "since")
+    if what == "its tags":
+
+        def failing(*_arguments):
+            raise OSError(5, "Input/output error")
+
+        monkeypatch.setattr(repository_scan, "read_tags", failing)
+    elif what == "a revision's link":
+        with open(store.revision_link("app", index), "wb"):
+            pass
+    else:
+        os.remove(store.blob_path(index))
+        monkeypatch.setattr(BlobTable, "trouble_with", lambda _table, _digest: "Permission denied")
+    pruning = prune(store, plan)
+    monkeypatch.undo()
+    assert not pruning.changed
+    assert "unknown" in pruning.repositories[0].valid.problem
+    assert os.path.exists(store.revision_link("app", digest))
+    assert held_in(store, "app")[0] == {"x": digest, "since": index}
+
+
+def test_what_ends_it_early_still_tells_what_has_gone(store, tmp_path):
+    digest = store.image("app", "x")
+
+    class Full(Recorder):
+        def done(self, repository, tags=(), digests=()):
+            raise RuntimeError("the backup cannot be written: No space left on device")
+
+    plan = plan_of(planned("app", [("x", digest, DELETE)], [(digest, "image")]))
+    with pytest.raises(Incomplete, match="It ended early: the backup cannot be written") as caught:
+        maintain(wish_for(store, tmp_path, plan), False, NOW, lambda identity: (Full(), "/backup"))
+    assert (caught.value.details["changed"], caught.value.details["backup_file"]) == (True, "/backup")
+    assert caught.value.details["deleted"]["tags"] == 1
 
 
 def test_a_backup_that_fails_leaves_everything(store):

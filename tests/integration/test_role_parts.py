@@ -57,6 +57,9 @@ def test_who_cannot_give_a_registry_back_leaves_it_to_the_watchdog(site, tmp_pat
     lease = Lease(str(state / "lease"))
     orders = Orders(run_id="left", collector_argv=[sys.executable], give_back=[["true"]])
     marker = {"mode": "readonly", "opened": "2026-11-26T10:00:00", "delete": "enabled", "collection": "left"}
+    config = tmp_path / "config.yml"
+    config.write_text("storage: {}\n", encoding="utf-8")
+    marker["instances"] = [{"config": "", "delete": "enabled"}]
     (state / "window.json").write_text(json.dumps({**marker, "config": ""}), encoding="utf-8")
     window.hold(lease.path, orders, 300.0, 600.0, False)
     try:
@@ -64,6 +67,15 @@ def test_who_cannot_give_a_registry_back_leaves_it_to_the_watchdog(site, tmp_pat
         play = asked.role("prune")
         assert play.status != 0
         assert "left the registry in its maintenance window" in play.failure
+        # Nor does it help to know the first registry only.
+        half = asked.role(
+            "prune",
+            registry_deployment="command",
+            registry_config_path=str(config),
+            registry_argv=[sys.executable],
+            registry_restart_command="true",
+        )
+        assert "worked on 1 further instances, and registry_instances names 0" in half.failure
         lease.insist("left")
         assert lease.watchdog_lives()
         assert (state / "window.json").exists()

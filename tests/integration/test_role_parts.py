@@ -90,6 +90,39 @@ def test_who_cannot_give_a_registry_back_leaves_it_to_the_watchdog(site, tmp_pat
             lease.take_over(60.0)
 
 
+@pytest.mark.parametrize(("mode", "told"), [("readonly", "restart"), ("stopped", "start")])
+def test_a_container_that_does_not_answer_is_restarted_where_that_ends_its_collector(site, tmp_path, mode, told):
+    config = tmp_path / "config.yml"
+    config.write_text("storage: {}\n", encoding="utf-8")
+    found = {
+        **{name: str(config) for name in ("config_file", "config_shown", "collector_config")},
+        **{f"{verb}_argv": ["touch", str(tmp_path / f"{verb}ed")] for verb in ("start", "restart", "stop")},
+        "engine": "true",
+        "config_kind": "file",
+        "config_copy": str(tmp_path / "copy"),
+        "collector_argv": ["true"],
+        "collector_argv_stopped": ["true"],
+        "environment": {},
+    }
+    text = base64.b64encode(config.read_bytes()).decode()
+    left = {"mode": mode, "config": text, "delete": "enabled", "collection": "left"}
+    asked = site(
+        registry_url="http://127.0.0.1:9",
+        registry_deployment="docker",
+        registry_ready_timeout=1,
+        __registry_found=found,
+        __registry_left=left,
+        __registry_config_was=text,
+        __registry_config_stat={"stat": {"mode": "0644"}},
+        __registry_window={},
+        registry_repair_result={"watchdog": None},
+    )
+    play = asked.role("state/give_back")
+    assert play.status != 0
+    assert "127.0.0.1:9" in play.failure
+    assert {verb for verb in ("start", "restart", "stop") if (tmp_path / f"{verb}ed").exists()} == {told}
+
+
 def test_a_cache_that_cannot_be_told_is_refused_without_its_password(site):
     config = "storage: {cache: {blobdescriptor: redis}}\nredis: {addr: 'redis://me:hunter2@cache/0'}\n"
     asked = site(

@@ -57,6 +57,9 @@ def test_who_cannot_give_a_registry_back_leaves_it_to_the_watchdog(site, tmp_pat
     lease = Lease(str(state / "lease"))
     orders = Orders(run_id="left", collector_argv=[sys.executable], give_back=[["true"]])
     marker = {"mode": "readonly", "opened": "2026-11-26T10:00:00", "delete": "enabled", "collection": "left"}
+    config = tmp_path / "config.yml"
+    config.write_text("storage: {}\n", encoding="utf-8")
+    marker["instances"] = [{"config": "", "delete": "enabled"}]
     (state / "window.json").write_text(json.dumps({**marker, "config": ""}), encoding="utf-8")
     window.hold(lease.path, orders, 300.0, 600.0, False)
     try:
@@ -64,6 +67,15 @@ def test_who_cannot_give_a_registry_back_leaves_it_to_the_watchdog(site, tmp_pat
         play = asked.role("prune")
         assert play.status != 0
         assert "left the registry in its maintenance window" in play.failure
+        # Nor does it help to know the first registry only.
+        half = asked.role(
+            "prune",
+            registry_deployment="command",
+            registry_config_path=str(config),
+            registry_argv=[sys.executable],
+            registry_restart_command="true",
+        )
+        assert "worked on 1 further instances, and registry_instances names 0" in half.failure
         lease.insist("left")
         assert lease.watchdog_lives()
         assert (state / "window.json").exists()
@@ -76,6 +88,39 @@ def test_who_cannot_give_a_registry_back_leaves_it_to_the_watchdog(site, tmp_pat
     finally:
         if lease.exists():
             lease.take_over(60.0)
+
+
+@pytest.mark.parametrize(("mode", "told"), [("readonly", "restart"), ("stopped", "start")])
+def test_a_container_that_does_not_answer_is_restarted_where_that_ends_its_collector(site, tmp_path, mode, told):
+    config = tmp_path / "config.yml"
+    config.write_text("storage: {}\n", encoding="utf-8")
+    found = {
+        **{name: str(config) for name in ("config_file", "config_shown", "collector_config")},
+        **{f"{verb}_argv": ["touch", str(tmp_path / f"{verb}ed")] for verb in ("start", "restart", "stop")},
+        "engine": "true",
+        "config_kind": "file",
+        "config_copy": str(tmp_path / "copy"),
+        "collector_argv": ["true"],
+        "collector_argv_stopped": ["true"],
+        "environment": {},
+    }
+    text = base64.b64encode(config.read_bytes()).decode()
+    left = {"mode": mode, "config": text, "delete": "enabled", "collection": "left"}
+    asked = site(
+        registry_url="http://127.0.0.1:9",
+        registry_deployment="docker",
+        registry_ready_timeout=1,
+        __registry_found=found,
+        __registry_left=left,
+        __registry_config_was=text,
+        __registry_config_stat={"stat": {"mode": "0644"}},
+        __registry_window={},
+        registry_repair_result={"watchdog": None},
+    )
+    play = asked.role("state/give_back")
+    assert play.status != 0
+    assert "127.0.0.1:9" in play.failure
+    assert {verb for verb in ("start", "restart", "stop") if (tmp_path / f"{verb}ed").exists()} == {told}
 
 
 def test_a_cache_that_cannot_be_told_is_refused_without_its_password(site):

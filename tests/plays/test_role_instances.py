@@ -138,13 +138,14 @@ def test_where_one_cannot_the_others_are_not_collected_either(pair):
 def test_one_on_another_store_is_refused_and_none_is_touched(pair):
     for day in range(3):
         pair.first.push("team/app", f"1.{day}", day)
-    assert pair.site.role("configure").status == 0
-    assert pair.site.role("prune", **SETTINGS).status == 0
     before = pair.state()
-    defeated = pair.site.role("garbage_collect", registry_url=pair.first.url)
+    defeated = pair.site.role("main", registry_url=pair.first.url, **SETTINGS)
     assert defeated.status != 0
     assert "are not in force" in defeated.failure
     assert pair.state() == before
+    assert len(pair.first.tags("team/app")) == 3
+    assert pair.site.role("configure").status == 0
+    assert pair.site.role("prune", **SETTINGS).status == 0
     pair.second.stop()
     text = pair.second.config.read_text(encoding="utf-8")
     pair.second.config.write_text(text.replace(str(pair.first.home / "data"), str(pair.second.home / "data")))

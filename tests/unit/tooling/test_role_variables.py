@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,3 +41,24 @@ def test_no_variable_of_a_task_is_a_fact_elsewhere():
     assert variables
     clashes = {name: (variables[name], facts[name]) for name in set(variables) & set(facts)}
     assert clashes == {}
+
+
+def test_of_what_finding_a_registry_finds_only_its_description_is_used_later():
+    # Further instances are found in turn, so any other such fact is about the last one of them.
+    deployments = ROLE / "tasks" / "deployments"
+    acts = {"start.yml", "stop.yml", "restart.yml"}
+    finding = {path for path in deployments.rglob("*.yml") if path.name not in acts}
+    facts: set[str] = set()
+    for path, task in tasks():
+        if path in finding:
+            facts.update(task.get("ansible.builtin.set_fact", {}))
+            facts.update([task["register"]] if "register" in task else [])
+    facts.remove("__registry_found")
+    # This one is included right after that.
+    later = set(ROLE.rglob("*.yml")) - finding - {ROLE / "tasks/config/container/look.yml"}
+    used = {
+        (str(path.relative_to(ROLE)), name)
+        for path in later
+        for name in facts.intersection(re.findall(r"\w+", path.read_text()))
+    }
+    assert used == set()

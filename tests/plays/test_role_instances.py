@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from ansible_collections.fleetops.container_registry.tests.rig.role_support impo
     push_image,
     tags_of,
 )
+from ansible_collections.fleetops.container_registry.tests.rig.window_support import kill_play
 
 SETTINGS = {"registry_policies": [{"name": "everything", "keep_newest": 1}], "registry_max_delete_percent": 90}
 
@@ -194,8 +193,8 @@ def test_the_watchdog_gives_both_back(pair):
         **SETTINGS,
     )
     wait_for(pair.first.home / "collecting", run)
-    os.killpg(run.pid, signal.SIGKILL)
-    run.wait()
+    # Its workers are in sessions of their own, and the one that renews the lease would go on.
+    kill_play(run)
     while [answers(registry.url) for registry in pair.both] != ["enabled", "disabled"]:
         time.sleep(1)
     (pair.first.home / "hold-collector").unlink()

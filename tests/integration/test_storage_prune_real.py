@@ -209,6 +209,7 @@ def test_garbage_collect_as_a_module(registry_factory, tmp_path):
             "policies": [{"name": "old", "untagged": True, "delete": "all"}],
             "backup_dir": str(tmp_path / "backup"),
             "store_scan": manifests,
+            "find_hidden_tags": False,
             "max_delete_percent": 100,
         },
     )

@@ -59,6 +59,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.progress import Progress
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.tombstone import Tombstone
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.confirm import confirm
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import companion_subject
 
@@ -207,9 +208,9 @@ class Applier:
             )
             return False
 
-        def announce(digest: str) -> None:
+        def announce(tombstone: Tombstone) -> None:
             if self._journal is not None:
-                self._journal.tombstone(plan.name, digest)
+                self._journal.tombstone(plan.name, tombstone.digest, tombstone.body)
 
         for batch in moving.batches(tags):
             try:

@@ -10,7 +10,7 @@ One file per run, JSON lines, one record a line:
 - ``manifest``: repository, digest, media_type and the exact bytes, as ``text`` where they are UTF-8, else ``base64``;
 - ``config``: repository, digest and the exact bytes of an image's config, likewise;
 - ``tag``: repository, name, digest, action, pushed;
-- ``tombstone``: repository and digest of a tombstone that is about to be pushed (written while the run goes on);
+- ``tombstone``: repository, digest and text of a tombstone that is about to be pushed (written while the run goes on);
 - ``ready``: all of the above is on disk; a file without it belongs to a run that has deleted nothing;
 - ``done``: repository, and the tags and digests that need no more work;
 - ``finished``: nothing is left to do, by which run.
@@ -66,7 +66,7 @@ class SavedRepository:
     tags: t.Dict[str, SavedTag] = field(default_factory=dict)
     manifests: t.Dict[str, SavedManifest] = field(default_factory=dict)
     configs: t.Dict[str, bytes] = field(default_factory=dict)
-    tombstones: t.Dict[str, None] = field(default_factory=dict)
+    tombstones: t.Dict[str, bytes] = field(default_factory=dict)
     done_tags: t.Set[str] = field(default_factory=set)
     done_digests: t.Set[str] = field(default_factory=set)
 
@@ -165,9 +165,12 @@ class JournalWriter:
                 "the backup directory of %s cannot be synced: %s" % (self.path, error.strerror)
             ) from error
 
-    def tombstone(self, repository: str, digest: str) -> None:
-        """Record, on disk, that a tombstone is going to be pushed: without tags on it, the API would not show it."""
-        self._write("tombstone", repository=repository, digest=digest)
+    def tombstone(self, repository: str, digest: str, body: bytes) -> None:
+        """Record, on disk, that a tombstone is going to be pushed: without tags on it, the API would not show it.
+
+        With its bytes, since 2.x leaves an empty link where it is killed at writing it, and only the same push mends that.
+        """
+        self._write("tombstone", repository=repository, digest=digest, **_encode(body))
         self._sync()
 
     def done(self, repository: str, tags: t.Iterable[str] = (), digests: t.Iterable[str] = ()) -> None:
@@ -335,7 +338,7 @@ def _apply(journal: Journal, kind: str, record: t.Dict[str, t.Any], bodies: bool
     elif kind == "tag":
         repository.tags[record["name"]] = SavedTag(record["name"], record["digest"], record["action"], record["pushed"])
     elif kind == "tombstone":
-        repository.tombstones[record["digest"]] = None
+        repository.tombstones[record["digest"]] = _decode(record) if bodies else b""
     elif kind == "done":
         repository.done_tags.update(record["tags"])
         repository.done_digests.update(record["digests"])

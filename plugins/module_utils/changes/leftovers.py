@@ -9,15 +9,23 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
-from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import RegistryError
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import (
+    RegistryError,
+    ServerFailed,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.deletion import (
     DeletionFailed,
     current_digest,
     delete_digest,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import Journal, note_done
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import (
+    Journal,
+    note_done,
+    read_journal,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.outcome import RepositoryOutcome
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.look import Looked
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model import media_types
 
 
 def clear_tombstones(
@@ -39,7 +47,7 @@ def clear_tombstones(
                 try:
                     if any(current_digest(client, name, tag) == digest for tag in parked):
                         continue
-                    if current_digest(client, name, digest) is not None:
+                    if _is_there(client, journal, name, digest):
                         delete_digest(client, name, digest, (), lambda: None)
                 except (RegistryError, DeletionFailed) as error:
                     text = error.message if isinstance(error, RegistryError) else str(error)
@@ -47,3 +55,13 @@ def clear_tombstones(
                 else:
                     note_done(journal, name, (), (digest,))
     return failed
+
+
+def _is_there(client: RegistryClient, journal: Journal, name: str, digest: str) -> bool:
+    """Whether the repository NAME has the tombstone DIGEST; one whose link the registry cannot read is pushed again first."""
+    try:
+        return current_digest(client, name, digest) is not None
+    except ServerFailed:
+        body = read_journal(journal.path, bodies=True).repositories[name].tombstones[digest]
+        client.put_manifest(name, digest, body, media_types.OCI_INDEX)
+        return True

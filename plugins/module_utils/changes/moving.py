@@ -79,15 +79,15 @@ def take_off_by_tombstone(
     repository: str,
     run: str,
     tags: t.Sequence[PlannedTag],
-    announce: t.Callable[[str], None],
+    announce: t.Callable[[Tombstone], None],
 ) -> t.List[Taken]:
-    """Move TAGS (at most MAX_BATCH) onto one tombstone of RUN and delete it; ANNOUNCE is told its digest before it is pushed.
+    """Move TAGS (at most MAX_BATCH) onto one tombstone of RUN and delete it; ANNOUNCE is told of it before it is pushed.
 
     Raises BatchFailed where the tombstone stays, and RegistryError where the registry refuses.
     """
     before = {tag.name: Parked(tag.digest, tag.pushed) for tag in tags if tag.digest}
     tombstone = make_tombstone(run, before)
-    announce(tombstone.digest)
+    announce(tombstone)
 
     def move(tag: PlannedTag) -> Taken:
         other = _moved(client, repository, tag, tombstone.digest)

@@ -96,11 +96,13 @@ def test_tombstones_are_open_until_they_are_done(tmp_path):
     writer = written(tmp_path)
     stones = ("sha256:" + "c" * 64, "sha256:" + "d" * 64)
     for stone in stones:
-        writer.tombstone("team/app", stone)
+        writer.tombstone("team/app", stone, b"what it says")
     writer.done("team/app", digests=stones[:1])
     writer.close()
     (journal,) = unfinished_journals(str(tmp_path), URL)
     assert journal.repositories["team/app"].open_tombstones == stones[1:]
+    whole = read_journal(journal.path, bodies=True).repositories["team/app"]
+    assert set(whole.tombstones.values()) == {b"what it says"}
     assert journal.repositories["team/app"].open_digests == (DIGEST,)
 
 

@@ -458,3 +458,34 @@ def test_a_tag_that_was_left_on_a_tombstone_is_finished_or_undone(registry, run,
     assert registry.repositories["a"].get("x") == (image if "keeps" in next_run else None)
     assert registry.tags_of() == (["x", "y"] if "keeps" in next_run else ["y"])
     assert registry.has(image) == ["deletes" not in next_run]
+
+
+def test_a_tombstone_whose_link_a_killed_registry_left_empty_is_pushed_again_and_goes(registry, run):
+    registry.native = False
+    registry.image("a", "old", "x", created=days_ago(100))
+    registry.image("a", "new", created=days_ago(1))
+    put, stones = registry.put_manifest, []
+
+    def dying(repository, reference, body, media_type):
+        digest = put(repository, reference, body, media_type)
+        stones.append(digest)
+        registry.repositories["a"].pop(reference, None)
+        registry.faults["delete", "a", digest] = raising(ConnectionFailed("killed"))
+        return digest
+
+    registry.put_manifest = dying
+    first = run(strategy="tombstone")
+    assert first.outcome.interrupted or first.outcome.errors
+    registry.faults.clear()
+    for method in ("get", "head"):
+        registry.faults[method, "a", stones[0]] = raising(ServerFailed("500"))
+
+    def mending(repository, reference, body, media_type):
+        registry.faults.clear()
+        return put(repository, reference, body, media_type)
+
+    registry.put_manifest = mending
+    second = run(days=0.01, strategy="tombstone")
+    assert second.outcome.errors == []
+    assert registry.has(stones[0]) == [False]
+    assert registry.tags_of() == ["new"]

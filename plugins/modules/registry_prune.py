@@ -435,6 +435,11 @@ interrupted:
   description: Why the run ended early, or empty. The next run finishes.
   returned: in a real run
   type: str
+held_tags:
+  description: Tags that were restored and are held from pruning, as C(repository:tag).
+  returned: once a plan was made
+  type: list
+  elements: str
 plan_warnings:
   description: Doubts about the policies, such as a pattern that matches nothing. They are shown as warnings, too.
   returned: once a plan was made

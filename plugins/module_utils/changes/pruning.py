@@ -79,13 +79,18 @@ class PruneRequest:
 
 @dataclass
 class PruneResult:
-    """What a run came to. BLOCKED_BY holds it as a whole; OUTCOME is empty where nothing was carried out."""
+    """What a run came to. BLOCKED_BY holds it as a whole; OUTCOME is empty where nothing was carried out.
+
+    UNSAVED: repositories that were left alone for want of a backup. HELD_TAGS: tags ('repository:tag') that are held from pruning.
+    """
 
     plan: Plan
     blocked_by: t.Tuple[Guard, ...] = ()
     outcome: Outcome = field(default_factory=Outcome)
     drifted: t.Tuple[Drift, ...] = ()
     backup_file: str = ""
+    unsaved: t.FrozenSet[str] = frozenset()
+    held_tags: t.Tuple[str, ...] = ()
 
 
 def prune(
@@ -118,6 +123,12 @@ def prune(
     if saved is not None:
         plan, moved = confirm_approved(saved, looked.snapshot, policies.protected)
         result = PruneResult(plan, drifted=tuple(Drift(name, entry.name, entry.reason) for name, entry in moved))
+    result.held_tags = tuple(
+        "%s:%s" % (repository.name, tag.name)
+        for repository in looked.snapshot.repositories
+        for tag in repository.tags
+        if tag.hold
+    )
     deferred: t.Mapping[str, t.Sequence[str]] = {}
     if request.grace:
         result.plan, deferred = defer_manifests(result.plan, looked.snapshot)
@@ -235,6 +246,7 @@ def _carry_out(
         applier = Applier(client, looked, run, abilities, journal, request.strategy, progress, lost=lost)
         result.outcome = applier.apply(backed_up)
         result.outcome.unsaved = unsaved
+        result.unsaved = frozenset(entry.name for entry in backed_up.repositories if entry.held)
         skipped = any(entry.skipped for entry in result.outcome.repositories)
         if not (result.outcome.interrupted or result.outcome.errors or skipped or grace):
             journal.finished(run)
@@ -247,6 +259,7 @@ def _close(due: t.Sequence[Journal], result: PruneResult, run: str) -> None:
     if result.outcome.interrupted:
         return
     failed = {entry.name for entry in result.outcome.repositories if entry.errors or entry.skipped}
+    failed |= result.unsaved
     covered = {entry.name for entry in result.plan.repositories if not entry.held and entry.name not in failed}
     for journal in due:
         if covered.issuperset(journal.repositories) and os.path.exists(journal.path):

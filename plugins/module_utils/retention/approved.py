@@ -34,6 +34,10 @@ def confirm_approved(
         if repository.problem:
             entries.append(replace(planned, problem=repository.problem))
             continue
+        there = tuple(
+            entry for entry in planned.manifests if entry.action != KEEP or entry.digest not in repository.missing
+        )
+        planned = replace(planned, manifests=there)
         spared = _spared(repository, protected)
         confirmed = confirm(_spare(planned, repository, protected, spared), repository, wanted=frozenset(spared))
         moved.extend((planned.name, entry) for entry in confirmed.moved)

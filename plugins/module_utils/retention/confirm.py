@@ -76,7 +76,7 @@ def confirm(
         reason = "%s was pushed meanwhile and cannot be read, so what it needs is unknown" % sorted(unread)[0]
         kept = tuple(_kept(tag, reason) if tag.action != KEEP else tag for tag in tags)
         return Confirmed(replace(plan, tags=kept, problem=reason), (Moved(plan.name, reason),))
-    came_back = needed - {manifest.digest for manifest in plan.manifests}
+    came_back = (needed - {manifest.digest for manifest in plan.manifests}) | set(wanted)
     rescued = _rescued(plan, needed, came_back, now)
     for digest in sorted(rescued):
         moved.append(Moved(digest, "something that stays needs it now"))

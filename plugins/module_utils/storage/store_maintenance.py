@@ -229,5 +229,13 @@ def _rows(pruning: Pruning, check_mode: bool) -> t.List[Result]:
 
 
 def url_for_journal(url: t.Optional[str], storage_root: str) -> str:
-    """The registry that a backup is about: its URL, or its store where nobody has said one."""
-    return url or "file://" + os.path.abspath(storage_root)
+    """The registry that a backup is about: its URL as the API's modules write it, or its store where nobody has said one."""
+    if not url:
+        return "file://" + os.path.abspath(storage_root)
+    scheme, separator, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    host = host.lower()
+    usual = {"http": ":80", "https": ":443"}.get(scheme.lower(), "")
+    if usual and host.endswith(usual):
+        host = host[: -len(usual)]
+    return scheme.lower() + separator + host + (slash + path).rstrip("/")

@@ -489,3 +489,49 @@ def test_a_tombstone_whose_link_a_killed_registry_left_empty_is_pushed_again_and
     assert second.outcome.errors == []
     assert registry.has(stones[0]) == [False]
     assert registry.tags_of() == ["new"]
+
+
+@pytest.mark.parametrize("how", ["held", "protected"])
+def test_what_refers_to_an_image_that_an_approved_plan_spares_stays_too(registry, run, saved, how):
+    path, plan = saved
+    image = registry.image("a", "old", created=days_ago(100))
+    signature = registry.image("a", "sha256-%s.sig" % image[7:], size=9)
+    report = registry.image("a", created=days_ago(100), size=8, subject={"digest": image, "size": 1, "mediaType": "x"})
+    registry.repositories["a"]["report"] = report
+    registry.image("a", "new", created=days_ago(1))
+    plan()
+    if how == "held":
+        done = run()
+        undo(registry, done.backup_file, None, None, False, 7 * DAY, False, NOW + 20)
+        assert registry.has(image, signature, report) == [True] * 3
+    result = run(approved=path, days=0.01, protected=[image] if how == "protected" else None)
+    assert registry.has(image, signature, report) == [True] * 3
+    assert ("a:old" in result.held_tags) == (how == "held")
+
+
+def test_work_that_a_failed_backup_puts_off_is_still_known_afterwards(registry, run, monkeypatch):
+    old = registry.image("a", "old", created=days_ago(100))
+    registry.image("a", "new", created=days_ago(1))
+    registry.faults["delete", "a", old] = raising(ServerFailed("500"))
+    run(strategy="tag")
+    assert registry.tags_of() == ["new"]
+    registry.faults.clear()
+    second = registry.image("a", "second", created=days_ago(50))
+    target = "ansible_collections.fleetops.container_registry.plugins.module_utils.images.bodies.Bodies.get"
+    monkeypatch.setattr(target, lambda *_arguments: raising(ServerFailed("503"))())
+    assert "could not be saved" in run(days=0.01).outcome.errors[0]
+    monkeypatch.undo()
+    assert registry.has(old, second) == [True, True]
+    run(days=0.02)
+    assert registry.has(old, second) == [False, False]
+
+
+def test_a_kept_manifest_that_is_gone_does_not_stop_an_approved_plan(registry, run, saved):
+    path, plan = saved
+    before = registry.image("a", "latest", created=days_ago(1))
+    registry.image("a", "old", created=days_ago(100))
+    plan()
+    registry.image("a", "latest", created=days_ago(0))
+    del registry.manifests["a", before]
+    run(approved=path)
+    assert registry.tags_of() == ["latest"]

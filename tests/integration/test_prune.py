@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import datetime
+import shutil
+
 import pytest
 from ansible_collections.fleetops.container_registry.tests.rig import store
 
@@ -213,3 +216,52 @@ def test_a_run_that_is_out_of_time_says_so_and_the_next_one_finishes(registry, p
     assert not done.failed, done.msg
     assert store.listed(registry.url, "team/app") == ["v27", "v28", "v29"]
     assert len(store.revisions(registry.store_root, "team/app")) == 3
+
+
+def test_clauses_that_keep_by_age_version_and_label(registry, pusher, prune):
+    """Images are created from 2025 on, a day after each other, so the ages differ by days and the limit by half of them."""
+    first = datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC)
+    days = (datetime.datetime.now(datetime.UTC) - first).days
+    for n in (0, 100):
+        pusher.image("team/aged", f"v{n}", created=n)
+    for tag in ("1.9", "2.0", "v2.1.0", "2.0-rc1", "nightly"):
+        pusher.image("team/versioned", tag, created=1, words=tag)
+    for tag, label in (("gone", "2w"), ("valid", "100y"), ("unlabelled", "")):
+        labels = {"quay.expires-after": label} if label else {}
+        pusher.image("team/labelled", tag, created=1, words=tag, labels=labels)
+    policies = [
+        {"name": "age", "repositories": ["team/aged"], "keep_younger_than": f"{days - 50}d"},
+        {"name": "version", "repositories": ["team/versioned"], "keep_at_least_version": "2.0"},
+        {"name": "label", "repositories": ["team/labelled"], "keep_unexpired": "quay.expires-after"},
+    ]
+    planned = prune(policies, check=True)
+    done = prune(policies)
+    assert not done.failed, done.msg
+    assert planned["plan_id"] == done["plan_id"]
+    assert store.listed(registry.url, "team/aged") == ["v100"]
+    assert "1.9" not in store.listed(registry.url, "team/versioned")
+    assert {"2.0", "v2.1.0"} <= set(store.listed(registry.url, "team/versioned"))
+    assert store.listed(registry.url, "team/labelled") == ["unlabelled", "valid"]
+    assert prune(policies)["changed"] is False
+
+
+def test_orphans_and_dangling_tags_go_where_that_is_asked_for(registry, pusher, prune):
+    image = pusher.image("team/app", "v1", created=1)
+    pusher.image("team/app", "v2", created=2)
+    orphan = pusher.cosign("team/app", pusher.image("team/app", "v0", created=0))
+    link = registry.store_root / "docker/registry/v2/repositories/team/app/_manifests/revisions/sha256"
+    shutil.rmtree(link / store.digest(registry.url, "team/app", "v0").partition(":")[2])
+    shutil.rmtree(link / image.digest.partition(":")[2])
+    registry.restart()
+    keep = [{"name": "two", "keep_newest": 2}]
+    seen = prune(keep)
+    assert not seen.failed, seen.msg
+    assert seen["changed"] is False
+    assert seen["totals"]["tags_dangling"] == 2
+    limited = prune(keep, remove_dangling_tags=True, remove_orphans=True, max_delete_tags=0)
+    assert limited.failed
+    assert limited["blocked_by"][0]["passes_with"] == 1  # tags that dangle hold no image, and do not count
+    done = prune(keep, remove_dangling_tags=True, remove_orphans=True, max_delete_tags=1)
+    assert not done.failed, done.msg
+    assert store.listed(registry.url, "team/app") == ["v2"]
+    assert orphan.digest not in store.revisions(registry.store_root, "team/app")

@@ -79,7 +79,8 @@ options:
     type: path
   plan_file:
     description:
-      - The plan is saved here, also in check mode, so that it can be reviewed and carried out later with O(apply_plan=true).
+      - The plan is saved here, also in check mode, so that it can be reviewed and carried out later with O(apply_plan=true). The
+        directory is made if there is none.
     type: path
   apply_plan:
     description:

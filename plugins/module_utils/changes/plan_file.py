@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import Plan, PlanInvalid
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan_records import (
     plan_from_records,
@@ -23,17 +25,25 @@ class PlanFileError(Exception):
 
 
 def write_plan(path: str, plan: Plan) -> None:
-    """Write PLAN to PATH, replacing what was there. Raises PlanFileError."""
+    """Write PLAN to PATH, replacing what was there; its folder is made with mode 0700 if absent. Raises PlanFileError."""
     try:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
         write_records(path, plan_to_records(plan))
-    except StorageError as error:
-        raise PlanFileError("the plan cannot be saved: %s" % error) from error
+    except OSError as error:
+        raise PlanFileError(
+            "the plan %s cannot be saved: %s. Nothing was deleted; give a plan_file that can be written"
+            % (path, error.strerror)
+        ) from error
 
 
 def read_plan(path: str, identity: str = "") -> Plan:
     """Read the plan at PATH; with IDENTITY, only if it is that plan. Raises PlanFileError."""
     try:
         plan = plan_from_records(read_records(path))
+    except OSError as error:
+        raise PlanFileError(
+            "the plan file %s cannot be read: %s. Make the plan first" % (path, error.strerror)
+        ) from error
     except (StorageError, PlanInvalid) as error:
         raise PlanFileError("the plan file %s cannot be used: %s. Make the plan again" % (path, error)) from error
     if identity and plan.identity != identity:

@@ -27,7 +27,10 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
     delete_named,
     untag_named,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.plan_file import write_plan
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.plan_file import (
+    PlanFileError,
+    write_plan,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.pruning import prune
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.request import prune_request
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import StrategyUnavailable
@@ -47,6 +50,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     Parked,
     make_tombstone,
 )
+from ansible_collections.fleetops.container_registry.tests.unit.changes.options import DEFAULTS
 from ansible_collections.fleetops.container_registry.tests.unit.images.played_registry import (
     PlayedRegistry,
     digest_of,
@@ -57,23 +61,6 @@ DAY = 86400.0
 NOW = 1_760_000_000.0
 ONE = [{"name": "one", "keep_newest": 1}]
 LEFT_OVER = [{"name": "left over", "untagged": True, "keep_younger_than": "7d"}]
-OPTIONS = {
-    "protected": None,
-    "max_delete_tags": None,
-    "max_delete_percent": 100.0,
-    "max_delete_percent_per_repository": None,
-    "allow_empty_repository": False,
-    "remove_dangling_tags": False,
-    "remove_orphans": False,
-    "apply_plan": False,
-    "plan_file": None,
-    "plan_id": None,
-    "store_scan": None,
-    "strategy": "auto",
-    "delete_grace": "0d",
-    "assume_delete_enabled": False,
-    "repositories": None,
-}
 
 
 def days_ago(days):
@@ -138,7 +125,9 @@ def run(registry, tmp_path):
     """A run of the prune, DAYS after NOW."""
 
     def prune_it(policies=None, days=0.0, check=False, scan=None, approved="", **options):
-        given = dict(OPTIONS, policies=policies or ONE, backup_dir=str(tmp_path / "backup"), **options)
+        given = dict(
+            DEFAULTS, max_delete_percent=100.0, policies=policies or ONE, backup_dir=str(tmp_path / "backup"), **options
+        )
         request = dataclasses.replace(prune_request(given, check), scan=scan, approved=approved)
         return prune(registry, request, NOW + days * DAY)
 
@@ -524,6 +513,18 @@ def test_work_that_a_failed_backup_puts_off_is_still_known_afterwards(registry, 
     assert registry.has(old, second) == [True, True]
     run(days=0.02)
     assert registry.has(old, second) == [False, False]
+
+
+def test_a_plan_is_saved_where_no_folder_was_and_one_that_is_not_there_is_named(registry, run, tmp_path):
+    registry.image("a", "new", created=days_ago(1))
+    path = tmp_path / "some" / "where" / "plan.jsonl.gz"
+    with pytest.raises(PlanFileError, match="cannot be read: No such file.*Make the plan first"):
+        run(approved=str(path))
+    run(check=True, plan_file=str(path))
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(PlanFileError, match="cannot be saved.*Nothing was deleted"):
+        run(check=True, plan_file=str(tmp_path / "file" / "plan.jsonl.gz"))
 
 
 def test_a_kept_manifest_that_is_gone_does_not_stop_an_approved_plan(registry, run, saved):

@@ -16,6 +16,7 @@ import re
 import typing as t
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.fleetops.container_registry.plugins.plugin_utils.yaml_line import line_of
 
 try:
     from ruamel.yaml import YAML
@@ -114,9 +115,7 @@ def _parse(text: str) -> t.Optional[Node]:
             raise _Refused(
                 "it holds several YAML documents, of which the registry reads only the first; keep one"
             ) from error
-        # The parser's own message shows the text there, which may be a password.
-        mark = getattr(error, "problem_mark", None)
-        raise _Refused("it is not valid YAML%s" % (" (line %d)" % (mark.line + 1) if mark else "")) from None
+        raise _Refused("it is not valid YAML%s" % line_of(error)) from None
     except RecursionError as error:
         raise _Refused("it is nested too deeply") from error
 

@@ -10,6 +10,7 @@ import typing as t
 
 import yaml
 from ansible.errors import AnsibleFilterError
+from ansible_collections.fleetops.container_registry.plugins.plugin_utils.yaml_line import line_of
 
 _PREFIX = "REGISTRY_"
 
@@ -23,11 +24,7 @@ def registry_redis(text: t.Any, environment: t.Any = None) -> t.Dict[str, t.Any]
     try:
         settings = yaml.safe_load(text) if isinstance(text, str) else None
     except yaml.YAMLError as error:
-        # The parser's own message shows the text there, which may be a password. So may a part of the address below.
-        mark = getattr(error, "problem_mark", None)
-        raise AnsibleFilterError(
-            "The registry's configuration is no valid YAML%s" % (" (line %d)" % (mark.line + 1) if mark else "")
-        ) from None
+        raise AnsibleFilterError("The registry's configuration is no valid YAML%s" % line_of(error)) from None
     if not isinstance(settings, dict):
         raise AnsibleFilterError("registry_redis works on the text of a registry's configuration file")
     # The server applies longer names last (configuration/parser.go), so that is the order here.
@@ -73,7 +70,7 @@ def _options(redis: t.Dict[str, t.Any]) -> t.Dict[str, t.Any]:
     host, colon, port = str(addresses[0]).rpartition(":")
     if not colon or "]" in port:
         host, port = str(addresses[0]), "6379"
-    if not port.isdigit():
+    if not port.isdigit():  # the address is not shown: a part of it may be a password
         raise AnsibleFilterError("The registry's cache has an address in its configuration that is not HOST:PORT")
     tls = _mapping(redis.get("tls"))
     found = {

@@ -269,10 +269,12 @@ duration:
   sample: 1.52
 """
 
+import os
 import time
 import typing as t
 import uuid
 
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.address import Address, AddressInvalid
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import (
     JournalError,
     JournalWriter,
@@ -291,7 +293,6 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.store_maintenance import (
     Wish,
     maintain,
-    url_for_journal,
 )
 
 
@@ -302,13 +303,13 @@ def job(module: StoreModule) -> Result:
         wish["protection"] = parse_protected(module.params["protected"]) if module.params["protected"] else None
     except ReferenceInvalid as error:
         raise ModuleFailure("protected: %s" % error) from error
+    registry = registry_of(module.params["url"], module.params["storage_root"])
     now = time.time()
     run = uuid.uuid4().hex
     journals: list[JournalWriter] = []
 
     def open_journal(plan_id: str) -> t.Tuple[Saver, str]:
-        url = url_for_journal(module.params["url"], module.params["storage_root"])
-        journal = JournalWriter.create(module.params["backup_dir"], run, url, plan_id, now)
+        journal = JournalWriter.create(module.params["backup_dir"], run, registry, plan_id, now)
         journals.append(journal)
         return journal, journal.path
 
@@ -317,7 +318,7 @@ def job(module: StoreModule) -> Result:
         for journal in journals:
             journal.finished(run)
         if module.params["plan_file"] and module.params["backup_dir"] and not module.check_mode:
-            close_done(module, run)
+            close_done(module, registry, run)
     except JournalError as error:
         raise ModuleFailure(str(error)) from error
     finally:
@@ -329,11 +330,20 @@ def job(module: StoreModule) -> Result:
     return result
 
 
-def close_done(module: StoreModule, run: str) -> None:
-    """Close the backups of interrupted runs of which nothing is left to do."""
+def registry_of(url: t.Optional[str], storage_root: str) -> str:
+    """The registry that a backup is about: its URL as the API's modules write it, or its store where nobody has said one."""
+    if not url:
+        return "file://" + os.path.abspath(storage_root)
+    try:
+        return Address.parse(url).base
+    except AddressInvalid as error:
+        raise ModuleFailure("%s. Nothing was done" % error) from error
+
+
+def close_done(module: StoreModule, registry: str, run: str) -> None:
+    """Close the backups of interrupted runs on REGISTRY of which nothing is left to do."""
     tree = tree_of(module.params["storage_root"])
-    url = url_for_journal(module.params["url"], module.params["storage_root"])
-    for journal in unfinished_journals(module.params["backup_dir"], url):
+    for journal in unfinished_journals(module.params["backup_dir"], registry):
         left = (
             holds_any(tree, name, saved.open_tags, saved.open_digests) for name, saved in journal.repositories.items()
         )

@@ -49,6 +49,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.images
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import KEEP, Guard, Plan
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.progress import Progress
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.scan import GARBAGE_COLLECT, Scan
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention import reasons
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.approved import confirm_approved
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.compiled import Policies
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.plan import Options, make_plan
@@ -139,10 +140,9 @@ def prune(
         write_plan(request.plan_file, result.plan)
     if request.check or result.blocked_by:
         return result
+    # Raises what cannot be followed before there is a journal, which a later run would finish.
     for entry in result.plan.actionable:
-        choose_strategy(
-            request.strategy, entry, abilities, journalled=True
-        )  # raises, before there is a journal to finish
+        choose_strategy(request.strategy, entry, abilities, journalled=True)
     run = uuid.uuid4().hex[:12]
     if not result.plan.is_noop:
         lost = find_lost(looked, due)
@@ -200,8 +200,9 @@ def _with_doubt(client: RegistryClient, looked: Looked) -> Looked:
     listed = [{tag.name for tag in repository.tags} for repository in looked.snapshot.repositories]
     if client.connection.find_hidden_tags is not None or any(hides_none(tags) for tags in listed) or client.is_2x():
         return looked
-    doubt = "tags of it may be hidden, which find_hidden_tags would show"
-    repositories = tuple(replace(repository, doubt=doubt) for repository in looked.snapshot.repositories)
+    repositories = tuple(
+        replace(repository, doubt=reasons.MAY_BE_HIDDEN) for repository in looked.snapshot.repositories
+    )
     return replace(looked, snapshot=replace(looked.snapshot, repositories=repositories))
 
 

@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import Plan
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Snapshot
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention import reasons
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.compiled import Policies
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.decide import decide
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import find_problem
@@ -87,7 +88,7 @@ def _elsewhere(snapshot: Snapshot, options: Options) -> t.Callable[[str], str]:
     found.update(digest for repository in snapshot.repositories for digest in repository.revisions or ())
     unknown = ""
     if not snapshot.complete:
-        unknown = "a repository that this run does not look at may have it"
+        unknown = reasons.NOT_LOOKED_AT
     elif any(find_problem(repository) for repository in snapshot.repositories):
-        unknown = "a repository that cannot be read may have it"
-    return lambda digest: "another repository has it" if digest in found else unknown
+        unknown = reasons.NOT_READABLE
+    return lambda digest: reasons.ELSEWHERE if digest in found else unknown

@@ -23,6 +23,10 @@ PROTECTED = "kept: protected"
 BROKEN = "kept: its index names a child that the registry does not have"
 BROKEN_MANIFEST = "kept: names a child that the registry does not have, itself or through a child"
 LABELS_UNKNOWN = 'kept by "%s": its labels could not be read'
+MAY_BE_HIDDEN = "tags of it may be hidden, which find_hidden_tags would show"
+ELSEWHERE = "another repository has it"
+NOT_LOOKED_AT = "a repository that this run does not look at may have it"
+NOT_READABLE = "a repository that cannot be read may have it"
 CIRCLE = "kept: what it refers to refers back to it"
 
 _SHOWN = 60

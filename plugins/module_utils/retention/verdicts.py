@@ -31,10 +31,6 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.retent
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.options import Options
 
 
-def _nowhere(_digest: str) -> str:
-    return ""
-
-
 @dataclass
 class Verdicts:
     """Verdicts by name of image tag (TAGS), of companion tag that stays anyway (COMPANIONS), and by digest.
@@ -68,7 +64,7 @@ class Verdicts:
 
 
 def reach_verdicts(
-    graph: Graph, policies: Policies, options: Options, now: float, elsewhere: t.Callable[[str], str] = _nowhere
+    graph: Graph, policies: Policies, options: Options, now: float, elsewhere: t.Callable[[str], str]
 ) -> Verdicts:
     """Apply POLICIES to the repository of GRAPH; NOW in seconds since the epoch.
 

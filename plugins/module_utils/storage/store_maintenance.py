@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import typing as t
 from dataclasses import dataclass, field
@@ -83,11 +82,21 @@ def maintain(
         )
     tree = tree_of(wish.storage_root)
     plan = _read_plan(wish)
-    done = _Done(StorePrune(tree, wish.protection).look(plan) if plan else Pruning())
-    if wish.purge_stale_uploads:
-        done.uploads = find_stale_uploads(tree, now - wish.stale_uploads_after)
+    prune = StorePrune(tree, wish.protection)
+    done = _Done(prune.look(plan) if plan else Pruning())
+    stale = find_stale_uploads(tree, now - wish.stale_uploads_after) if wish.purge_stale_uploads else []
     try:
-        _carry_out(wish, check_mode, now, plan, open_saver, done)
+        if done.pruning.changes and not check_mode:
+            if open_saver is None:
+                raise StorageError(
+                    "backup_dir is needed to delete anything: a directory that keeps what goes, so that it can be put back."
+                    " Nothing was done"
+                )
+            _insist(wish)
+            saver, done.backup_file = open_saver(plan.identity if plan else "")
+            prune.save(done.pruning, saver)
+            prune.carry_out(done.pruning, saver)
+        _clear_away(tree, wish, check_mode, now, stale, done)
     except Exception as error:
         # Whatever it was: what has gone by then has to be told, and where its backup is.
         if check_mode or not done.anything:
@@ -103,16 +112,14 @@ def maintain(
 
 @dataclass
 class _Done:
-    """What is to be done, and in the end what was: PRUNING, UPLOADS (place, upload), and EMPTIED repositories. PURGED: whether it has
-    come to the uploads."""
+    """What a run has come to: the plan's PRUNING, UPLOADS (place, upload) and EMPTIED repositories that it removes, and REMOVALS that
+    could not be done."""
 
     pruning: Pruning
-    uploads: t.List[t.Tuple[str, Upload]] = field(default_factory=list)
-    emptied: t.List[str] = field(default_factory=list)
+    uploads: t.Sequence[t.Tuple[str, Upload]] = ()
+    emptied: t.Sequence[str] = ()
     removals: t.List[str] = field(default_factory=list)
     backup_file: t.Optional[str] = None
-    purged: bool = False
-    removed: bool = False
 
     @property
     def errors(self) -> t.List[str]:
@@ -122,58 +129,42 @@ class _Done:
     @property
     def anything(self) -> bool:
         """Whether anything is different by now."""
-        return bool(self.pruning.changed or (self.purged and self.uploads) or (self.removed and self.emptied))
+        return bool(self.pruning.changed or self.uploads or self.emptied)
 
 
-def _carry_out(
-    wish: Wish,
-    check_mode: bool,
-    now: float,
-    plan: t.Optional[Plan],
-    open_saver: t.Optional[t.Callable[[str], t.Tuple[Saver, str]]],
-    done: _Done,
+def _clear_away(
+    tree: str, wish: Wish, check_mode: bool, now: float, stale: t.Sequence[t.Tuple[str, Upload]], done: _Done
 ) -> None:
-    tree = tree_of(wish.storage_root)
-    pruning = done.pruning
-    if pruning.changes and not check_mode:
-        if open_saver is None:
-            raise StorageError(
-                "backup_dir is needed to delete anything: a directory that keeps what goes, so that it can be put back. Nothing was"
-                " done"
-            )
-        _insist(wish)
-        prune = StorePrune(tree, wish.protection)
-        saver, done.backup_file = open_saver(plan.identity if plan else "")
-        prune.save(pruning, saver)
-        prune.carry_out(pruning, saver)
+    """Remove STALE uploads and then, if WISH says so, repositories that are empty without them; in CHECK_MODE only note them in DONE."""
+    places = [place for place, _upload in stale]
     if not check_mode:
         _insist(wish)
-        done.purged = True
-        done.removals += _each(lambda place: remove_tree(tree, place), [place for place, _upload in done.uploads])
+    done.uploads = stale
+    if not check_mode:
+        done.removals += _each(lambda place: remove_tree(tree, place), places)
     if wish.remove_empty_repositories:
-        done.emptied = find_emptied(tree, now - wish.empty_repository_grace, {place for place, _upload in done.uploads})
+        emptied = find_emptied(tree, now - wish.empty_repository_grace, set(places))
         if not check_mode:
             _insist(wish)
-            done.removed = True
-            done.removals += _each(lambda name: remove_repository(tree, name), done.emptied)
+        done.emptied = emptied
+        if not check_mode:
+            done.removals += _each(lambda name: remove_repository(tree, name), emptied)
 
 
 def _result(wish: Wish, check_mode: bool, plan: t.Optional[Plan], done: _Done, started: float) -> Result:
     pruning = done.pruning
-    uploads = done.uploads if check_mode or done.purged else []
-    emptied = done.emptied if check_mode or done.removed else []
     changed = pruning.changes if check_mode else pruning.changed
     return {
-        "changed": bool(changed or uploads or emptied),
+        "changed": bool(changed or done.uploads or done.emptied),
         "plan_id": plan.identity if plan else None,
         "planned": pruning.planned(),
         "deleted": pruning.gone(),
         "repositories": _rows(pruning, check_mode) if wish.details == "deleted" else [],
         "drifted": [{"repository": name, "name": what, "reason": reason} for name, what, reason in pruning.drifted],
         "held": [{"repository": name, "reason": reason} for name, reason in pruning.held],
-        "purged_uploads_count": len(uploads),
-        "purged_uploads_bytes": sum(upload.size for _place, upload in uploads),
-        "removed_repositories": sorted(emptied),
+        "purged_uploads_count": len(done.uploads),
+        "purged_uploads_bytes": sum(upload.size for _place, upload in done.uploads),
+        "removed_repositories": sorted(done.emptied),
         "backup_file": done.backup_file,
         "errors": done.errors,
         "duration": round(time.monotonic() - started, 3),
@@ -226,16 +217,3 @@ def _rows(pruning: Pruning, check_mode: bool) -> t.List[Result]:
         if tags or manifests:
             rows.append({"name": one.name, "tags": sorted(tag.name for tag in tags), "manifests": manifests})
     return rows
-
-
-def url_for_journal(url: t.Optional[str], storage_root: str) -> str:
-    """The registry that a backup is about: its URL as the API's modules write it, or its store where nobody has said one."""
-    if not url:
-        return "file://" + os.path.abspath(storage_root)
-    scheme, separator, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    host = host.lower()
-    usual = {"http": ":80", "https": ":443"}.get(scheme.lower(), "")
-    if usual and host.endswith(usual):
-        host = host[: -len(usual)]
-    return scheme.lower() + separator + host + (slash + path).rstrip("/")

@@ -31,27 +31,16 @@ from ansible_collections.fleetops.container_registry.tests.rig.played_registry i
     USER,
     PlayedRegistry,
 )
+from ansible_collections.fleetops.container_registry.tests.unit.changes.options import DEFAULTS
 
 NOW = 1760000000.0
 REFUSING = {"github", "docker_hub", "ecr", "google"}
-OPTIONS = {
-    "policies": [{"name": "all", "keep_newest": 2}],
-    "protected": None,
-    "max_delete_tags": None,
-    "max_delete_percent": 90.0,
-    "max_delete_percent_per_repository": None,
-    "allow_empty_repository": False,
-    "remove_dangling_tags": False,
-    "remove_orphans": False,
-    "apply_plan": False,
-    "plan_file": None,
-    "plan_id": None,
-    "store_scan": None,
-    "strategy": "auto",
-    "delete_grace": "0d",
-    "assume_delete_enabled": False,
-    "repositories": ["team/app", "team/multi"],
-}
+OPTIONS = dict(
+    DEFAULTS,
+    policies=[{"name": "all", "keep_newest": 2}],
+    max_delete_percent=90.0,
+    repositories=["team/app", "team/multi"],
+)
 
 
 @pytest.fixture(params=sorted(PRODUCTS))

@@ -10,7 +10,6 @@ import contextlib
 import os
 
 import pytest
-from ansible_collections.fleetops.container_registry.plugins.module_utils.api.address import Address
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model import media_types
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import TOMBSTONE_ANNOTATION
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import (
@@ -39,7 +38,6 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
     NotConfirmed,
     Wish,
     maintain,
-    url_for_journal,
 )
 from ansible_collections.fleetops.container_registry.tests.unit.storage.made_store import MadeStore
 
@@ -736,18 +734,3 @@ def test_a_store_behind_a_link_is_pruned(store, tmp_path):
     assert held_in(store, "app") == ({"2.0": new}, {new})
     result = maintain(wish_for(store, tmp_path, remove_empty_repositories=True), False, NOW)
     assert result["removed_repositories"] == ["old"]
-
-
-@pytest.mark.parametrize(
-    ("url", "known_as"),
-    [
-        ("https://R.example/", "https://r.example"),
-        ("HTTP://r.example:80", "http://r.example"),
-        ("https://r.example:5000/Prefix/", "https://r.example:5000/Prefix"),
-        ("http://[::1]:5000", "http://[::1]:5000"),
-        (None, "file:///data"),
-    ],
-)
-def test_a_backup_names_its_registry_as_the_api_does(url, known_as):
-    assert url_for_journal(url, "/data") == known_as
-    assert url is None or Address.parse(url).base == known_as

@@ -83,6 +83,7 @@ def measure_planning(home: Path, tags: int, repositories: int) -> dict[str, Any]
 def measure_scan(home: Path, tags: int, repositories: int) -> dict[str, Any]:
     """The scan of a store of TAGS tags, as the module does it."""
     root = home / "scanned"
+    shutil.rmtree(root, ignore_errors=True)  # of a run that was cut short
     make_registry(root, tags, repositories)
     arguments = {"storage_root": str(root), "details": "none", "output": str(home / "scan.gz")}
     measured = run_module("registry_storage_info", arguments, home)
@@ -100,6 +101,7 @@ def measure_scan(home: Path, tags: int, repositories: int) -> dict[str, Any]:
 
 def measure_offline(home: Path, version: str, tags: int, keep: int) -> dict[str, Any]:
     """Plan over the API, carry the plan out on the store of the stopped registry, and look at what is left."""
+    shutil.rmtree(home / f"offline-{version}", ignore_errors=True)  # of a run that was cut short
     registry = RegistryProcess(version, home / f"offline-{version}")
     template = home / f"template-{tags}"
     registry.store_root.rmdir()

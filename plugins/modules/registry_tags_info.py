@@ -43,8 +43,11 @@ options:
         Mostly this takes no more time.
       - V(configs) also reads the config of each image, which tells labels, and the creation date where the manifest has none.
         This takes about twice the requests.
+      - V(blobs) also asks for the first byte of each config and layer, which tells what can no longer be pulled, see
+        RV(tags[].missing_blobs). This takes one more request for each different blob of a repository. The registry's C(HEAD) is not
+        asked, since it answers from a cache, also for what garbage collection took.
     type: str
-    choices: [digests, manifests, configs]
+    choices: [digests, manifests, configs, blobs]
     default: manifests
   shared_with:
     description:
@@ -82,6 +85,20 @@ EXAMPLES = r"""
     shared_with: false
     workers: 16
   delegate_to: localhost
+
+- name: Find what can no longer be pulled, for instance after a garbage collection beside pushes
+  fleetops.container_registry.registry_tags_info:
+    url: https://registry.example.com
+    depth: blobs
+  delegate_to: localhost
+  register: examined
+
+- name: Name it
+  ansible.builtin.debug:
+    msg: "{{ item.repository }}:{{ item.name }} lacks {{ item.missing_blobs | join(', ') }}"
+  loop: "{{ examined.tags | selectattr('missing_blobs', 'defined') | selectattr('missing_blobs') }}"
+  loop_control:
+    label: "{{ item.name }}"
 """
 
 RETURN = r"""
@@ -116,63 +133,69 @@ tags:
       type: str
     kind:
       description: V(image), V(index) (a multi-architecture image), V(artifact) (such as a signature or a chart) or V(tombstone).
-      returned: if O(depth) is V(manifests) or V(configs)
+      returned: unless O(depth) is V(digests)
       type: str
       sample: image
     media_type:
       description: The manifest's media type.
-      returned: if O(depth) is V(manifests) or V(configs)
+      returned: unless O(depth) is V(digests)
       type: str
       sample: application/vnd.oci.image.manifest.v1+json
     size:
       description:
         - Bytes of manifest, config and layers, and of all children of an index, each blob once. Layers shared with other images are
           included, so the sizes of several images do not add up to what they take on disk.
-      returned: if O(depth) is V(manifests) or V(configs)
+      returned: unless O(depth) is V(digests)
       type: int
       sample: 31457280
     created:
       description:
         - When the image was built (UTC), by the annotation C(org.opencontainers.image.created), else by its config. Of an index
           without that annotation it is the date of its newest child. Null if it is not known or not plausible.
-        - Configs are read only if O(depth) is V(configs).
-      returned: if O(depth) is V(manifests) or V(configs)
+        - Configs are read only if O(depth) is V(configs) or V(blobs).
+      returned: unless O(depth) is V(digests)
       type: str
       sample: "2026-11-24T18:03:11Z"
     platforms:
       description:
-        - The platforms of an index, as C(os/architecture/variant). With O(depth=configs) also that of a single image.
-      returned: if O(depth) is V(manifests) or V(configs)
+        - The platforms of an index, as C(os/architecture/variant). With O(depth=configs) and O(depth=blobs) also that of a single image.
+      returned: unless O(depth) is V(digests)
       type: list
       elements: str
       sample: [linux/amd64, linux/arm64/v8]
     children:
       description: The digests of an index's children.
-      returned: if O(depth) is V(manifests) or V(configs)
+      returned: unless O(depth) is V(digests)
       type: list
       elements: str
       sample: []
     missing_children:
       description: Digests of children, nested ones too, that the repository does not have. Pulling these platforms fails.
-      returned: if O(depth) is V(manifests) or V(configs)
+      returned: unless O(depth) is V(digests)
       type: list
       elements: str
       sample: []
     subject:
       description: The digest of the image that this is about, such as the one that a signature signs, or null.
-      returned: if O(depth) is V(manifests) or V(configs)
+      returned: unless O(depth) is V(digests)
       type: str
       sample: null
     artifact_type:
       description: What kind of artifact it is, or null.
-      returned: if O(depth) is V(manifests) or V(configs)
+      returned: unless O(depth) is V(digests)
       type: str
       sample: null
     labels:
       description: The labels of the image's config.
-      returned: if O(depth) is V(configs)
+      returned: if O(depth) is V(configs) or V(blobs)
       type: dict
       sample: {"org.opencontainers.image.vendor": "Example"}
+    missing_blobs:
+      description: Digests of configs and layers, those of children too, that the registry does not serve. Pulling the image fails.
+      returned: if O(depth) is V(blobs)
+      type: list
+      elements: str
+      sample: []
 repositories:
   description: The selected repositories, sorted by name.
   returned: success
@@ -249,6 +272,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.images
     select_repositories,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.tag_report import (
+    BLOBS,
     CONFIGS,
     DIGESTS,
     MANIFESTS,
@@ -266,7 +290,7 @@ def list_tags(module: RegistryModule, client: RegistryClient) -> Result:
     looked = look(
         client,
         None,
-        Needs(manifests=depth != DIGESTS, configs=depth == CONFIGS),
+        Needs(manifests=depth != DIGESTS, configs=depth in (CONFIGS, BLOBS), blobs=depth == BLOBS),
         now=time.time(),
         repositories=selection.names,
         must_exist=selection.listed is None,
@@ -289,7 +313,7 @@ def main() -> None:
         {
             "repositories": {"type": "list", "elements": "str"},
             "tags": {"type": "list", "elements": "str"},
-            "depth": {"type": "str", "choices": [DIGESTS, MANIFESTS, CONFIGS], "default": MANIFESTS},
+            "depth": {"type": "str", "choices": [DIGESTS, MANIFESTS, CONFIGS, BLOBS], "default": MANIFESTS},
             "shared_with": {"type": "bool", "default": True},
         }
     )

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from ansible_collections.fleetops.container_registry.tests.rig.binaries import VERSIONS
 from ansible_collections.fleetops.container_registry.tests.rig.role_support import PLAYBOOKS, answers
@@ -26,6 +28,24 @@ def test_a_collector_that_fails(stage):
     assert again.status == 0, again.output[-4000:]
     scene.is_as_it_was()
     assert scene.registry.bytes_on_disk() < scene.bytes
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_collector_that_takes_a_layer_of_a_kept_image(stage, version):
+    scene = stage(version)
+    with scene.registry.client() as client:
+        manifest = json.loads(client.get_manifest("team/app", "kept").body)
+    name = manifest["layers"][0]["digest"].partition(":")[2]
+    layer = scene.registry.home / "data/docker/registry/v2/blobs/sha256" / name[:2] / name / "data"
+    content = layer.read_bytes()
+    (scene.registry.home / "eaten").write_text(str(layer), encoding="utf-8")
+    play = scene.collect()
+    assert play.status != 0
+    assert "these images cannot be pulled any more: team/app:kept" in play.failure
+    scene.is_as_it_was()
+    (scene.registry.home / "eaten").unlink()
+    layer.write_bytes(content)
+    assert scene.collect().status == 0
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pytest
+import requests
 from ansible_collections.fleetops.container_registry.tests.rig import modules, store
 from ansible_collections.fleetops.container_registry.tests.rig.content import Pusher
 
@@ -79,6 +80,30 @@ def test_tags_at_every_depth(registry, pusher, run_module):
     assert tags["m"]["size"] == sum(store.pull(registry.url, "team/multi", "m").values())
     assert tags["m"]["created"] == "2025-01-06T00:00:00Z"
     assert {child.digest for child in children} == set(tags["m"]["children"])
+
+
+def test_what_can_no_longer_be_pulled_is_named_blob_by_blob(registry, pusher, run_module):
+    whole = pusher.image("team/app", "whole", created=1)
+    bald = pusher.image("team/app", ["bald", "also"], created=2, layers=2)
+    headless = pusher.image("team/app", "headless", created=3)
+    _index, children = pusher.multi("team/multi", "m", created=4)
+    # What is pulled is in the registry's cache, which tells a HEAD that it is there for ever.
+    for repository, name in (("team/app", "bald"), ("team/app", "headless"), ("team/multi", "m")):
+        store.pull(registry.url, repository, name)
+    gone = {"bald": bald.blobs[-1], "headless": headless.blobs[0], "m": children[1].blobs[-1]}
+    for digest in gone.values():
+        name = digest.partition(":")[2]
+        (registry.store_root / "docker/registry/v2/blobs/sha256" / name[:2] / name / "data").unlink()
+    result = run_module("registry_tags_info", {"depth": "blobs"})
+    assert not result.failed, result.msg
+    assert [row["problem"] for row in result["repositories"]] == [None, None]
+    found = {tag["name"]: tag["missing_blobs"] for tag in result["tags"]}
+    assert found == {"whole": [], "also": [gone["bald"]], **{name: [digest] for name, digest in gone.items()}}
+    tags = {tag["name"]: tag for tag in result["tags"]}
+    assert (tags["whole"]["created"], tags["whole"]["digest"]) == ("2025-01-02T00:00:00Z", whole.digest)
+    for repository, name in (("team/app", "bald"), ("team/multi", "m")):
+        with pytest.raises((AssertionError, requests.RequestException)):
+            store.pull(registry.url, repository, name)
 
 
 def test_requests_are_counted_exactly(registry, pusher, run_module):

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import base64
 import datetime
+import gzip
 import hashlib
 import json
 import os
+import re
 import subprocess
 import tempfile
 import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.connection import Connection
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import InsufficientScope
@@ -38,6 +41,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 USER, PASSWORD = "robot", "correct horse: battery"
+# What every token server here issues begins like this: the base64 of {" twice.
+ISSUED_TOKEN = re.compile(rb"eyJ[\w-]{10,}\.eyJ[\w-]{10,}")
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +54,7 @@ def certificates(tmp_path_factory):
 def ask(registry, module="registry_catalog_info", env=None, **options):
     result = modules.run_module(module, {"url": registry.url, "retries": 0, **options}, env=env)
     assert PASSWORD not in result.output
+    assert not ISSUED_TOKEN.search(result.output.encode())
     return result
 
 
@@ -307,12 +313,24 @@ class TestTheRealTokenServer:
             for _time in range(5):
                 client.tags(own)
             assert client.requests_sent == before + 5
+        left = tmp_path / "left"
         policy = {"name": "all", "keep_newest": 1, "order_by": "version"}
-        arguments = {"policies": [policy], "backup_dir": str(tmp_path / "backups"), "max_delete_percent": 100}
+        arguments = {"policies": [policy], "backup_dir": str(left), "max_delete_percent": 100}
+        arguments["plan_file"] = str(left / "plan.jsonl.gz")
         pruned = ask(guarded, "registry_prune", **login, **arguments)
         assert not pruned.failed, pruned.msg
         listed = ask(guarded, "registry_tags_info", **login)
         assert [tag["name"] for tag in listed["tags"]] == ["v1"]
+        challenge = requests.get(guarded.url + "/v2/", timeout=10).headers["WWW-Authenticate"]
+        realm = re.search('realm="([^"]+)"', challenge)[1]
+        issued = requests.get(realm, params={"service": "registry"}, auth=(USER, PASSWORD), timeout=10).content
+        assert ISSUED_TOKEN.search(issued)
+        files = [path for path in left.rglob("*") if path.is_file()]
+        assert {".gz", ".jsonl"} <= {path.suffix for path in files}
+        for path in files:
+            content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+            assert PASSWORD.encode() not in content
+            assert not ISSUED_TOKEN.search(content)
         refused = ask(guarded, "registry_manifest_delete", references=[f"{foreign}:v1"], **login)
         assert refused.failed
         assert f"repository:{foreign}:" in refused.msg

@@ -85,6 +85,10 @@ def test_a_list_costs_one_request_a_tag_and_one_a_config(images, counted):
     result, sent = counted("registry_tags_info", {"depth": "configs", "repositories": ["team/app"]})
     assert sent == {"GET tags": 1, "GET tag": 8, "GET blob": 7}
     assert result["requests_sent"] == 16
+    blobs = {digest for image in images for digest in image.blobs}
+    assert len(blobs) == 14
+    _result, sent = counted("registry_tags_info", {"depth": "blobs"})
+    assert sent == {**LOOK, "GET tag": 8, "GET blob": 7 + len(blobs)}
 
 
 def test_a_plan_costs_a_look_and_nothing_is_asked_where_nothing_is_to_do(images, pruned):

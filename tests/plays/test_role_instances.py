@@ -86,6 +86,16 @@ def wait_for(path: Path, run) -> None:
         time.sleep(0.1)
 
 
+NOTE = b"# by hand\n"
+
+
+def note_by_hand(pair: Pair) -> None:
+    """Change both configurations while the registries are stopped: nothing of ours is in them, so what somebody writes stays."""
+    for registry in pair.both:
+        with registry.config.open("ab") as stream:
+            stream.write(NOTE)
+
+
 def test_both_are_in_the_window_and_both_come_back(pair, proxy):
     for day in range(3):
         push_image(proxy, "team/app", f"1.{day}", day)
@@ -170,11 +180,17 @@ def test_both_are_stopped_and_both_come_back(pair):
     assert mistyped.status != 0
     assert "registry_garbage_collect_mode" in mistyped.failure
     assert pair.state() == before
-    play = pair.site.role("main", registry_garbage_collect_mode="stopped", **SETTINGS)
-    assert play.status == 0, play.output[-5000:]
+    (pair.first.home / "hold-collector").touch()
+    run = pair.site.begin(
+        str(PLAYBOOKS / "role.yml"), test_entry="main", registry_garbage_collect_mode="stopped", **SETTINGS
+    )
+    wait_for(pair.first.home / "collecting", run)
+    note_by_hand(pair)
+    (pair.first.home / "hold-collector").unlink()
+    assert run.wait(300) == 0, (pair.site.home / "background.log").read_text(encoding="utf-8")[-5000:]
     after = pair.state()
     assert [(config, delete) for config, _process, delete in after] == [
-        (config, delete) for config, _process, delete in before
+        (config + NOTE, delete) for config, _process, delete in before
     ]
     assert all(old[1] != new[1] for old, new in zip(before, after))
     assert pair.first.bytes_on_disk() < size
@@ -205,4 +221,33 @@ def test_the_watchdog_gives_both_back(pair):
     done = pair.site.role("garbage_collect")
     assert done.status == 0, done.output[-4000:]
     assert [registry.process for registry in pair.both] != processes
+    assert list(pair.second.tags("team/app")) == ["1.2"]
+
+
+def test_without_a_watchdog_the_next_run_starts_both_again(pair):
+    for day in range(3):
+        pair.first.push("team/app", f"1.{day}", day)
+    assert pair.site.role("configure").status == 0
+    before = pair.state()
+    (pair.first.home / "hold-collector").touch()
+    run = pair.site.begin(
+        str(PLAYBOOKS / "role.yml"),
+        test_entry="main",
+        registry_garbage_collect_mode="stopped",
+        registry_window_watchdog=False,
+        **SETTINGS,
+    )
+    wait_for(pair.first.home / "collecting", run)
+    kill_play(run)
+    lease = pair.first.state / "lease"
+    assert lease.is_dir()
+    assert not (lease / "watchdog.json").exists()
+    assert [answers(registry.url) for registry in pair.both] == ["down", "down"]
+    note_by_hand(pair)
+    (pair.first.home / "hold-collector").unlink()
+    again = pair.site.role("report")
+    assert again.status == 0, again.output[-4000:]
+    assert [(config, delete) for config, _process, delete in pair.state()] == [
+        (config + NOTE, delete) for config, _process, delete in before
+    ]
     assert list(pair.second.tags("team/app")) == ["1.2"]

@@ -45,6 +45,13 @@ PLAYBOOK = """\
       password: "{{ registry_password }}"
       retries: 0
   tasks:
+    - name: Save a plan
+      ansible.builtin.include_role:
+        name: fleetops.container_registry.registry
+        tasks_from: plan
+      vars:
+        registry_plan_file: "{{ test_plan }}"
+
     - name: Maintain
       ansible.builtin.include_role:
         name: fleetops.container_registry.registry
@@ -211,6 +218,7 @@ def test_nothing_that_a_run_leaves_or_shows_has_a_secret(site, tmp_path, monkeyp
 
     with ProcessList(secrets) as processes:
         settings = {"test_auth_file": str(login), "test_broken": str(broken)}
+        settings["test_plan"] = str(tmp_path / "plans" / "plan.jsonl.gz")
         play = site.begin(str(tmp_path / "playbook.yml"), "-vvv", "--diff", **settings)
         try:
             status = play.wait(1100)
@@ -246,6 +254,7 @@ def test_nothing_that_a_run_leaves_or_shows_has_a_secret(site, tmp_path, monkeyp
     assert found == []
     assert "ansible.log" in searched
     assert any(name.endswith(".backup.jsonl") for name in searched)
+    assert "plan.jsonl.gz" in searched
 
 
 def test_what_a_collector_needs_to_know_is_not_shown(tmp_path):

@@ -60,7 +60,7 @@ if [ -e "$1/fail-restarts" ]; then echo "no restart today" >&2; exit 1; fi
 "$1/stop" "$1" && "$1/start" "$1" "$2"
 """
 
-# A collector that can be made to fail or to wait, and only when it would really collect.
+# A collector that can be made to fail, to wait, or to take a file that is still needed, and only when it would really collect.
 COLLECTOR = """\
 #!/bin/sh
 case "$*" in
@@ -69,6 +69,7 @@ garbage-collect*)
     touch "{home}/collecting"
     while [ -e "{home}/hold-collector" ]; do sleep 0.2; done
     if [ -e "{home}/break-restarts" ]; then touch "{home}/fail-restarts"; fi
+    if [ -e "{home}/eaten" ]; then rm "$(cat "{home}/eaten")"; fi
     if [ -e "{home}/fail-collector" ]; then echo "the disk said no" >&2; exit 1; fi ;;
 esac
 exec "{program}" "$@"

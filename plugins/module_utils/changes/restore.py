@@ -137,7 +137,8 @@ class Restorer:
                 if below is not None and below.state == LOST:
                     raise _Lost("its child %s is lost" % child.digest)
             for blob in manifest.blobs:
-                self._prove_blob(blob.digest, blob.media_type)
+                if not blob.is_foreign:
+                    self._prove_blob(blob.digest)
             state = Restored(digest, digest, self._put_manifest(saved))
         except _Lost as error:
             state = Restored(digest, digest, LOST, str(error))
@@ -173,10 +174,8 @@ class Restorer:
         if content.body != saved.body:
             raise _Lost("the registry returns other bytes for it")
 
-    def _prove_blob(self, digest: str, media_type: str) -> None:
+    def _prove_blob(self, digest: str) -> None:
         """Make sure that the registry really serves a blob, or bring it back. Raises _Lost."""
-        if "nondistributable" in media_type or ".foreign." in media_type:
-            return  # such layers live elsewhere, the registry does not hold them
         if digest not in self._blobs:
             self._blobs[digest] = self._has_blob(digest) or self._bring_back(digest)
         if not self._blobs[digest]:

@@ -49,21 +49,27 @@ Found = t.Union[ManifestContent, ManifestHead]
 class Needs:
     """How deep to look. MANIFESTS: read every manifest, children too (else digests only). CONFIGS: dates and labels of images.
 
-    UNTAGGED: manifests that no tag names, as far as a scan lists them.
+    BLOBS: whether the configs and layers of what is read are served. UNTAGGED: manifests that no tag names, as far as a scan lists
+    them.
     """
 
     manifests: bool = True
     configs: bool = False
+    blobs: bool = False
     untagged: bool = False
 
 
 @dataclass(frozen=True)
 class Looked:
-    """A snapshot, the bytes of what was read for it, and by repository the tags that could not be read, with the reason."""
+    """A snapshot, and the bytes of what was read for it.
+
+    By repository: TAG_ERRORS, the tags that could not be read, with the reason; MISSING_BLOBS, digests that are named and not served.
+    """
 
     snapshot: Snapshot
     bodies: Bodies
     tag_errors: t.Mapping[str, t.Mapping[str, str]] = field(default_factory=dict)
+    missing_blobs: t.Mapping[str, t.AbstractSet[str]] = field(default_factory=dict)
 
 
 def look(
@@ -110,6 +116,8 @@ def look(
             if needs.untagged and known is not None:
                 reading.want(known.manifests)
         reader.read_wanted(readings)
+    if needs.blobs:
+        reader.find_blobs(readings)
     if needs.configs:
         reader.read_configs(readings)
     found = []
@@ -126,7 +134,9 @@ def look(
             )
         )
     errors = {reading.name: reading.tag_errors for reading in readings if reading.tag_errors}
-    return Looked(Snapshot(now, tuple(found), complete=selected is None and given is None), bodies, errors)
+    missing_blobs = {reading.name: reading.missing_blobs for reading in readings}
+    snapshot = Snapshot(now, tuple(found), complete=selected is None and given is None)
+    return Looked(snapshot, bodies, errors, missing_blobs)
 
 
 class _Look:

@@ -46,7 +46,8 @@ Y = t.TypeVar("Y")
 class Reading:
     """One repository while it is read. WANTED: digests to be read next. PROBLEM: why nothing there can be relied on.
 
-    TAG_ERRORS: tags that cannot be read, with the reason. STOPPED: the problem is such that asking on would only take time.
+    MISSING, MISSING_BLOBS: digests of manifests and of blobs that are named and not there. TAG_ERRORS: tags that cannot be read, with
+    the reason. STOPPED: the problem is such that asking on would only take time.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Reading:
     tags: t.Dict[str, t.Optional[str]] = field(default_factory=dict)
     manifests: t.Dict[str, Manifest] = field(default_factory=dict)
     missing: t.Set[str] = field(default_factory=set)
+    missing_blobs: t.Set[str] = field(default_factory=set)
     wanted: t.Set[str] = field(default_factory=set)
     tag_errors: t.Dict[str, str] = field(default_factory=dict)
     problem: str = ""
@@ -175,6 +177,7 @@ class Reader:
                     and manifest.has_image_config
                     and descriptor
                     and descriptor.size <= MAX_CONFIG_BYTES
+                    and descriptor.digest not in reading.missing_blobs
                 ):
                     users.setdefault(descriptor.digest, []).append((reading, digest))
         items = [(users[config][0][0], config) for config in users]
@@ -196,6 +199,24 @@ class Reader:
                 if digest not in configs:
                     configs[digest] = replace(user.manifests[digest], config=parsed)
                 user.manifests[digest] = configs[digest]
+
+    def find_blobs(self, readings: t.Sequence[Reading]) -> None:
+        """Ask for every config and layer that was named, each once for each repository: one that is not served is missing."""
+        items: t.List[t.Tuple[Reading, str]] = []
+        for reading in readings:
+            if not reading.stopped:
+                named = {
+                    blob.digest
+                    for manifest in reading.manifests.values()
+                    for blob in manifest.blobs
+                    if not blob.is_foreign
+                }
+                items.extend((reading, digest) for digest in sorted(named))
+        for reading, digest, outcome in self.each(lambda one, name: self._client.blob_range(one.name, name), items):
+            if isinstance(outcome, RegistryError):
+                reading.fail(outcome)
+            elif outcome is False:
+                reading.missing_blobs.add(digest)
 
 
 def _config(body: bytes) -> t.Optional[ImageConfig]:

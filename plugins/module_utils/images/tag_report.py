@@ -18,6 +18,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.retent
 DIGESTS = "digests"
 MANIFESTS = "manifests"
 CONFIGS = "configs"
+BLOBS = "blobs"
 
 Row = t.Dict[str, t.Any]
 
@@ -48,7 +49,9 @@ def tag_rows(looked: Looked, depth: str, wanted: t.Callable[[str], bool], shared
                 row["error"] = error
             elif depth != DIGESTS and tag.digest is not None and tag.digest in repository.manifests:
                 if tag.digest not in described:
-                    described[tag.digest] = _describe(repository, repository.manifests[tag.digest], depth, times)
+                    described[tag.digest] = _describe(
+                        looked, repository, repository.manifests[tag.digest], depth, times
+                    )
                 row.update(described[tag.digest])
             rows.append(row)
         known = {tag.name for tag in repository.tags}
@@ -78,7 +81,9 @@ def _error(tag: Tag) -> str:
     return ""
 
 
-def _describe(repository: Repository, manifest: Manifest, depth: str, times: t.Mapping[str, float]) -> Row:
+def _describe(
+    looked: Looked, repository: Repository, manifest: Manifest, depth: str, times: t.Mapping[str, float]
+) -> Row:
     within = _within(repository, manifest)
     row: Row = {
         "kind": manifest.kind,
@@ -93,8 +98,11 @@ def _describe(repository: Repository, manifest: Manifest, depth: str, times: t.M
         "subject": manifest.subject,
         "artifact_type": manifest.artifact_type or None,
     }
-    if depth == CONFIGS:
+    if depth in (CONFIGS, BLOBS):
         row["labels"] = dict(manifest.config.labels) if manifest.config else {}
+    if depth == BLOBS:
+        missing = looked.missing_blobs.get(repository.name, ())
+        row["missing_blobs"] = sorted({blob.digest for one in within for blob in one.blobs if blob.digest in missing})
     return row
 
 

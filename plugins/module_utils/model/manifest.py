@@ -42,6 +42,11 @@ class Descriptor:
     size: int = 0
     platform: str = ""
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it is a layer that lives elsewhere, and that registries need not hold (Windows base images had such)."""
+        return "nondistributable" in self.media_type or ".foreign." in self.media_type
+
 
 @dataclass(frozen=True)
 class ImageConfig:

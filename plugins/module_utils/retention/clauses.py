@@ -22,6 +22,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.retent
     Policy,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.dates import (
+    LATEST_AHEAD,
     plausible,
     pushes_reliable,
 )
@@ -46,6 +47,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.retent
 
 NOT_A_VERSION = "not a version"
 NO_GROUP = "group_by does not match it"
+NO_CREATION = "its creation date is unknown"
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,14 @@ class Facts:
         """Remember that TAG was kept because of WHAT, for a warning."""
         self.oddities.setdefault((policy, what), []).append("%s:%s" % (self.graph.repository.name, tag))
 
-    def born(self, tag: Tag) -> t.Optional[float]:
-        """Since when it is here: the later of created and pushed; None where its creation is unknown."""
+    def born(self, tag: Tag) -> t.Union[float, str]:
+        """Since when it is here, the later of created and pushed, or in words why that is unknown."""
         created = self.created.get(tag.digest or "")
-        pushed = plausible(tag.pushed, self.now)
-        return created if created is None or pushed is None else max(created, pushed)
+        if created is None:
+            return NO_CREATION
+        if tag.pushed is not None and tag.pushed > self.now + LATEST_AHEAD:
+            return "its push time lies in the future"
+        return max(created, plausible(tag.pushed, self.now) or created)
 
 
 # What a clause says: (keeps, words), or None for a clause that is not set.
@@ -127,7 +132,8 @@ def judge_untagged(policy: Policy, digest: str, since: t.Optional[float], facts:
             )
             says.append((younger, words))
     if policy.keep_unexpired is not None:
-        says.append(_unexpired(policy.keep_unexpired, digest, facts.created.get(digest), facts))
+        created = _or_words(facts.created.get(digest), NO_CREATION)
+        says.append(_unexpired(policy.keep_unexpired, digest, created, facts))
     return _verdict(policy, says)
 
 
@@ -169,13 +175,13 @@ def _newest(standing: _Standing, count: int) -> _Saying:
     return place.kept, reasons.newest(place, group, count)
 
 
-def _younger(limit: float, text: str, born: t.Optional[float], now: float) -> _Saying:
-    if born is None:
-        return True, "its creation date is unknown"
+def _younger(limit: float, text: str, born: t.Union[float, str], now: float) -> _Saying:
+    if isinstance(born, str):
+        return True, born
     return now - born < limit, reasons.age(now - born, text, now - born < limit)
 
 
-def _unexpired(label: str, digest: str, born: t.Optional[float], facts: Facts) -> _Saying:
+def _unexpired(label: str, digest: str, born: t.Union[float, str], facts: Facts) -> _Saying:
     try:
         value = label_of(facts.graph, digest, label)
     except LabelUnknown:
@@ -186,9 +192,12 @@ def _unexpired(label: str, digest: str, born: t.Optional[float], facts: Facts) -
     instant = plausible(parse_instant(value), float("inf"))
     if lasts is None and instant is None:
         return True, "label %s=%s is neither a duration nor a time" % (label, reasons.quoted(value))
-    if lasts is not None and born is None:
-        return True, "its creation date is unknown"
-    expires = instant if instant is not None else (born or 0.0) + (lasts or 0.0)
+    if instant is not None:
+        expires = instant
+    elif isinstance(born, str):
+        return True, born
+    else:
+        expires = born + (lasts or 0.0)
     unexpired = facts.now < expires
     words = "expire%s %s (label %s=%s)"
     when = format_instant(expires) or "later than any calendar goes"
@@ -238,9 +247,7 @@ def _order_keys(policy: Policy, tags: t.Sequence[Tag], facts: Facts) -> t.Dict[s
     if policy.order_by == NAME:
         return {tag.name: natural_key(tag.name) for tag in tags}
     if policy.order_by == CREATED:
-        return {
-            tag.name: _or_words(facts.created.get(tag.digest or ""), "its creation date is unknown") for tag in tags
-        }
+        return {tag.name: _or_words(facts.created.get(tag.digest or ""), NO_CREATION) for tag in tags}
     if policy.order_by == PUSHED:
         return _push_keys(tags, facts)
     return {tag.name: _or_words(parse_version(tag.name), NOT_A_VERSION) for tag in tags}

@@ -118,6 +118,10 @@ class PlayedRegistry:
             raise ResponseInvalid("too large")
         return self.blobs[digest]
 
+    def blob_range(self, repository, digest):
+        self._call("range", repository, digest)
+        return digest in self.blobs
+
     def count(self, method):
         """How many calls of METHOD there were."""
         return sum(1 for call in self.calls if call[0] == method)

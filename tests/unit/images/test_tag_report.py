@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api import client as api
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import ResponseInvalid
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.abilities import advice, needed_actions
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.look import Needs, look
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.tag_report import (
+    BLOBS,
     CONFIGS,
     DIGESTS,
     MANIFESTS,
@@ -17,6 +19,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.images
     summary,
     tag_rows,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import digest_of
 from ansible_collections.fleetops.container_registry.tests.unit.images.played_registry import PlayedRegistry
 
 NOW = 1800000000.0
@@ -24,7 +27,7 @@ GONE = "sha256:" + "9" * 64
 
 
 def rows(registry, depth=CONFIGS, wanted=lambda _name: True, shared=True):
-    needs = Needs(manifests=depth != DIGESTS, configs=depth == CONFIGS)
+    needs = Needs(manifests=depth != DIGESTS, configs=depth in (CONFIGS, BLOBS), blobs=depth == BLOBS)
     looked = look(registry, None, needs, now=NOW, deep=wanted, wanted=None if shared else wanted)
     return {(row["repository"], row["name"]): row for row in tag_rows(looked, depth, wanted, shared)}
 
@@ -50,6 +53,42 @@ def test_depth_decides_what_is_told():
     assert set(shallow) == {"repository", "name", "digest", "shared_with"}
     assert (middle["kind"], middle["created"], "labels" in middle) == ("image", None, False)
     assert (deep["created"], deep["labels"]) == ("2024-01-01T00:00:00Z", {"team": "shop"})
+
+
+def test_each_blob_is_asked_for_once_and_one_that_lives_elsewhere_is_not():
+    registry = PlayedRegistry()
+    there, gone, elsewhere = (digest_of(words) for words in (b"100", b"200", b"elsewhere"))
+    registry.blobs[there] = b"it does not matter what"
+    foreign = {"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "digest": elsewhere, "size": 9}
+    registry.image("a", "one", size=100)
+    registry.image("a", "two", created="2024-01-01T00:00:00Z", size=100)
+    lacking = registry.image("a", "three", size=200)
+    registry.index("a", [lacking], "index")
+    registry.image("a", "windows", layers=[foreign])
+    found = rows(registry, BLOBS)
+    assert {name: row["missing_blobs"] for (_repository, name), row in found.items()} == {
+        "one": [],
+        "two": [],
+        "three": [gone],
+        "index": [gone],
+        "windows": [],
+    }
+    asked = sorted(name for method, _repository, name in registry.calls if method == "range")
+    assert asked == sorted([*registry.blobs, gone])
+    assert found["a", "two"]["created"] == "2024-01-01T00:00:00Z"
+
+
+def test_a_blob_that_nobody_can_tell_of_is_a_problem_and_not_missing():
+    registry = PlayedRegistry()
+    registry.image("a", "v1", size=100)
+
+    def fail():
+        raise ResponseInvalid("the proxy cannot reach it")
+
+    registry.faults["range", "a", digest_of(b"100")] = fail
+    looked = look(registry, None, Needs(blobs=True), now=NOW)
+    assert "cannot reach it" in repository_rows(looked, [])[0]["problem"]
+    assert tag_rows(looked, BLOBS, lambda _name: True, True)[0]["missing_blobs"] == []
 
 
 def test_tags_that_were_not_selected_are_still_named_as_sharing():

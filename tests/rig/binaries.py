@@ -137,6 +137,15 @@ def olareg() -> Path:
     return go_build("github.com/olareg/olareg", "v0.1.2", "./cmd/olareg", "olareg")
 
 
+GITEA = ("code.gitea.io/gitea", "v1.26.0")
+
+
+@functools.cache
+def gitea() -> Path:
+    """Gitea, with SQLite. It needs the files of its module beside it (``go_module(*GITEA)``)."""
+    return go_build(*GITEA, ".", "gitea", tags="sqlite sqlite_unlock_notify", cgo=True)
+
+
 def _download_package(name: str, folder: Path, suite: str = "") -> Path:
     """Download a Debian package; with package lists of our own when the system has none, or none of that SUITE."""
     apt = ["apt-get", "-q", "-o", "APT::Sandbox::User=root"]
@@ -192,20 +201,26 @@ def go_install(package: str, *, ldflags: str = "", env: Mapping[str, str] | None
     return target / name
 
 
-def go_build(module: str, version: str, package: str, name: str) -> Path:
-    """Build PACKAGE (such as ``./cmd``) inside a released module, for modules that ``go install`` refuses; built once."""
+def go_module(module: str, version: str) -> Path:
+    """The folder with the files of a released module."""
+    told = run(module, [str(go()), "mod", "download", "-json", f"{module}@{version}"], cwd=cache_root())
+    return Path(json.loads(told[told.index("{") :])["Dir"])
+
+
+def go_build(module: str, version: str, package: str, name: str, *, tags: str = "", cgo: bool = False) -> Path:
+    """Build PACKAGE (such as ``./cmd``) inside a released module, for modules that ``go install`` refuses; built once.
+
+    CGO: with the C compiler of the machine.
+    """
     target = cache_root() / "go" / f"{name}-{version}"
     with locked(f"go-{name}"):
         if not (target / name).exists():
             scratch = target.with_name(target.name + ".new")
             shutil.rmtree(scratch, ignore_errors=True)
             scratch.mkdir(parents=True)
-            settings = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"}
-            told = run(
-                module, [str(go()), "mod", "download", "-json", f"{module}@{version}"], cwd=scratch, env=settings
-            )
-            folder = Path(json.loads(told[told.index("{") :])["Dir"])
-            run(module, [str(go()), "build", "-o", str(scratch / name), package], cwd=folder, env=settings)
+            settings = {"CGO_ENABLED": str(int(cgo)), "GOFLAGS": "-buildvcs=false"}
+            command = [str(go()), "build", "-tags", tags, "-o", str(scratch / name), package]
+            run(module, command, cwd=go_module(module, version), env=settings)
             shutil.rmtree(target, ignore_errors=True)
             os.replace(scratch, target)
     return target / name

@@ -7,6 +7,7 @@
 # make lint | sanity | unit | integration    a part of it
 # make plays   the role on every kind of deployment and over several machines: whole playbooks, too long for make test
 # make faults  break everything in the middle of its work, many times
+# make others  a real Gitea, which is built first (about a quarter of an hour)
 # make audit   look for known weaknesses in the packages that this uses, where an advisory service can be reached
 # make bench   list and prune beside other tools, scan, plan, prune offline; results in $(BUILD)/bench (about twenty minutes)
 # make sync    copy the checkout to $(COLLECTION), where ansible's tools want it
@@ -30,7 +31,7 @@ WORKERS ?= 2
 PLAYS ?= tests/plays
 FAULTS ?= tests/faults
 
-.PHONY: test lint sanity unit integration integration-registries integration-modules plays faults demo bench venv audit sync clean
+.PHONY: test lint sanity unit integration integration-registries integration-modules plays faults others demo bench venv audit sync clean
 
 test:
 	@echo "lint, sanity, unit and integration tests run side by side, and each shows its output when it has ended"
@@ -74,6 +75,9 @@ plays: venv sync
 
 faults: venv sync
 	$(PYTEST) -n $(WORKERS) --dist loadfile $(FAULTS)
+
+others: venv sync
+	$(PYTEST) tests/others
 
 demo: venv sync
 	@cd $(COLLECTION) && $(VENV_BIN)/python -m tests.rig.demo

@@ -42,10 +42,8 @@ def test_a_collector_that_takes_a_layer_of_a_kept_image(stage, version):
     play = scene.collect()
     assert play.status != 0
     assert "these images cannot be pulled any more: team/app:kept" in play.failure
-    scene.is_as_it_was()
-    (scene.registry.home / "eaten").unlink()
     layer.write_bytes(content)
-    assert scene.collect().status == 0
+    scene.is_as_it_was()
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -137,6 +137,12 @@ def olareg() -> Path:
     return go_build("github.com/olareg/olareg", "v0.1.2", "./cmd/olareg", "olareg")
 
 
+@functools.cache
+def zot() -> Path:
+    """zot, without its extensions. The last of its versions that the module proxy has; later ones are under another name, which is refused."""
+    return go_build("github.com/project-zot/zot", "v1.4.3", "./cmd/zot", "zot", tags="containers_image_openpgp")
+
+
 GITEA = ("code.gitea.io/gitea", "v1.26.0")
 
 

@@ -245,7 +245,7 @@ def test_without_a_watchdog_the_next_run_starts_both_again(pair):
     assert [answers(registry.url) for registry in pair.both] == ["down", "down"]
     note_by_hand(pair)
     (pair.first.home / "hold-collector").unlink()
-    again = pair.site.role("report")
+    again = pair.site.role("garbage_collect")
     assert again.status == 0, again.output[-4000:]
     assert [(config, delete) for config, _process, delete in pair.state()] == [
         (config + NOTE, delete) for config, _process, delete in before

@@ -13,12 +13,13 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     INDEX,
     Manifest,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import Graph
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import (
+    NO_PLATFORM,
+    Graph,
+)
 
 # An index of more images than this is no multi-platform image; what its labels are stays open.
 _MOST_IMAGES = 1000
-# How BuildKit marks the attestations that it puts beside the images of an index.
-_NO_PLATFORM = "unknown/unknown"
 
 
 class LabelUnknown(Exception):
@@ -56,7 +57,7 @@ def _images(graph: Graph, digest: str) -> t.Iterator[Manifest]:
     while waiting:
         for child in graph.manifests[waiting.pop()].children:
             manifest = graph.manifests.get(child.digest)
-            if manifest is None or child.digest in seen or child.platform == _NO_PLATFORM:
+            if manifest is None or child.digest in seen or child.platform == NO_PLATFORM:
                 continue
             seen.add(child.digest)
             if len(seen) > _MOST_IMAGES:

@@ -178,6 +178,24 @@ def test_where_no_tag_is_hidden_what_was_pushed_over_goes(registry, run, hiding,
     assert registry.has(*hiding) == [True, False]
 
 
+# --- dates that are not known
+
+
+@pytest.mark.parametrize("config", [None, b"[]", b" " * (5 << 20)], ids=["gone", "no config", "too large"])
+def test_an_index_with_an_image_of_unknown_age_stays(registry, run, config):
+    images = [
+        registry.image("a", created=days_ago(days), platform="linux/" + name) for days, name in ((2, "x"), (400, "y"))
+    ]
+    index = registry.index("a", list(zip(images, ("linux/x", "linux/y"))), "multi")
+    registry.image("a", "new", created=days_ago(1), size=7)
+    newest = json.loads(registry.manifests["a", images[0]][1])["config"]["digest"]
+    del registry.blobs[newest]
+    if config is not None:
+        registry.blobs[newest] = config
+    run([{"name": "age", "keep_younger_than": "90d"}])
+    assert registry.has(index, *images) == [True, True, True]
+
+
 # --- protection
 
 

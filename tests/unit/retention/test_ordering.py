@@ -238,6 +238,27 @@ def test_an_index_with_a_date_of_its_own_has_that():
     assert times([image("a", 1), annotated])[digest("i")] == 1577836800
 
 
+def test_an_index_has_no_date_while_one_of_its_images_was_not_read():
+    attested = index("attested", ["a", "unread@unknown/unknown"])
+    dated = {"org.opencontainers.image.created": "2020-01-01T00:00:00Z"}
+    found = times(
+        [
+            image("a", 400),
+            image("unread", read_config=False),
+            image("annotated", read_config=False, annotations=dated),
+            index("inner", ["a", "unread"]),
+            index("outer", ["inner", "a"]),
+            index("own", ["inner"], annotations=dated),
+            index("above", ["own", "annotated"]),
+            attested,
+        ]
+    )
+    assert digest("inner") not in found
+    assert digest("outer") not in found
+    assert found[digest("above")] == found[digest("own")] == 1577836800
+    assert found[attested.digest] == NOW - 400 * DAY
+
+
 def test_circles_of_indexes_have_an_end_and_a_date():
     found = times([image("a", 1), index("x", ["y", "a"]), index("y", ["x"])])
     assert found[digest("x")] == found[digest("y")] == NOW - DAY

@@ -26,19 +26,16 @@ class LabelUnknown(Exception):
     """The label's value cannot be told, because a config was not read."""
 
 
-def label_of(graph: Graph, digest: str, label: str) -> t.Optional[str]:
-    """The value of LABEL: the manifest's annotation, else its config's label; None if it has neither.
+def labels_of(graph: Graph, digest: str, label: str) -> t.Set[t.Optional[str]]:
+    """The values of LABEL: the manifest's annotation, else its config's label; None among them where there is neither.
 
-    An index without the annotation has the value that all its images (nested ones too, attestations aside)
-    agree on. Raises LabelUnknown where that was not read.
+    An index without the annotation has those of all its images (nested ones too, attestations aside), which may differ.
+    Raises LabelUnknown where one was not read.
     """
     manifest = graph.manifests[digest]
     if label in manifest.annotations or manifest.kind != INDEX:
-        return _own(manifest, label)
-    values = set()
-    for image in _images(graph, digest):
-        values.add(_own(image, label))
-    return values.pop() if len(values) == 1 else None
+        return {_own(manifest, label)}
+    return {_own(image, label) for image in _images(graph, digest)} or {None}
 
 
 def _own(manifest: Manifest, label: str) -> t.Optional[str]:

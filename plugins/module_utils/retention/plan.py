@@ -76,7 +76,7 @@ def make_plan(snapshot: Snapshot, policies: Policies, options: Options = _DEFAUL
         taken_at=snapshot.taken_at,
         repositories=plans,
         guards=guard_run(plans, options),
-        warnings=gather_warnings(policies, repositories, decided),
+        warnings=gather_warnings(policies, repositories, decided, snapshot.complete),
         bytes_freed=bytes_freed(measured, plans),
     )
 

@@ -91,6 +91,15 @@ def test_a_list_costs_one_request_a_tag_and_one_a_config(images, counted):
     assert sent == {**LOOK, "GET tag": 8, "GET blob": 7 + len(blobs)}
 
 
+def test_looking_for_hidden_tags_costs_one_request_a_tag_and_at_2_x_one_in_all(images, pusher, counted, registry):
+    """2.x is known by what it answers, once and not for each repository: no header is relied on, since a proxy may change it."""
+    pusher.image("team/web", "v1", created=3)
+    arguments = {"depth": "digests", "find_hidden_tags": True}
+    _result, sent = counted("registry_tags_info", arguments)
+    asked = 0 if registry.family == "2.x" else 9
+    assert sent == {"GET catalog": 1, "GET tags": 2 + 1 + asked, "HEAD tag": 9}
+
+
 def test_a_plan_costs_a_look_and_nothing_is_asked_where_nothing_is_to_do(images, pruned):
     _result, sent = pruned(4, check=True)
     assert sent == {**LOOK, "GET tag": 8, "GET blob": 7, **PROBES}

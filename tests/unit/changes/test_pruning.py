@@ -76,8 +76,8 @@ class Registry(PlayedRegistry):
         self.connection.find_hidden_tags = None
         self.address = SimpleNamespace(base=self.connection.url, origin=SimpleNamespace(host="r.example"))
 
-    def is_2x(self):
-        return self.twos
+    def lists_all(self, _repository, listed):
+        return bool(listed) and self.twos
 
     def probe(self, _name):
         untag = api.NATIVE if self.native else (api.TOMBSTONE if self.may_push else api.NONE)

@@ -178,6 +178,34 @@ def test_where_no_tag_is_hidden_what_was_pushed_over_goes(registry, run, hiding,
     assert registry.has(*hiding) == [True, False]
 
 
+def delete_or_untag(registry, how, *references, check=False):
+    names = [Reference.parse(one) for one in references]
+    if how == "untag":
+        return untag_named(registry, names, "auto", check, NOW)
+    return delete_named(registry, names, False, False, "", check, NOW)
+
+
+@pytest.mark.parametrize("how", ["untag", "delete"])
+@pytest.mark.parametrize("search", [None, True])
+def test_a_named_tag_that_is_there_and_not_listed_is_not_called_absent(registry, hiding, how, search):
+    registry.connection.find_hidden_tags = search
+    result = delete_or_untag(registry, how, "a:build-1", "a:build-10", "a:build-11", "b:x")
+    (refusal,) = result.named.refusals
+    assert refusal.reference == "a:build-10"
+    assert ("out of date" if search else "find_hidden_tags: true") in refusal.reason
+    assert sorted(result.named.absent) == ["a:build-11", "b:x"]
+    assert registry.tags_of() == ["build-1", "build-10"]
+
+
+@pytest.mark.parametrize("how", ["untag", "delete"])
+def test_a_named_tag_of_which_nothing_can_be_told_is_refused(registry, how):
+    registry.image("a", "x")
+    registry.faults["get", "a", "y"] = raising(ServerFailed("on fire"))
+    result = delete_or_untag(registry, how, "a:y", check=True)
+    assert result.named.absent == ()
+    assert "on fire" in result.named.refusals[0].reason
+
+
 # --- dates that are not known
 
 

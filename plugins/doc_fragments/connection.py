@@ -105,7 +105,8 @@ options:
       - Distribution 3.1.0 and 3.1.1 with their images on S3 leave out of the list each tag whose name goes on where a listed
         one's ends, such as C(v10) beside C(v1). There this has to be V(true), or such a tag is neither seen nor kept by a policy,
         and what shares its image takes it along.
-      - It costs one more request for each tag, every time that tags are listed, and none at Distribution 2.x.
+      - It costs one more request for each tag, every time that tags are listed. At Distribution 2.x, which is known by how it answers
+        and not by its headers, it costs one more in the whole run.
       - V(false) says that there are no such tags, as with images on any other storage.
       - Without the option they are not asked for, and what no tag seems to name may still have one.
     type: bool

@@ -19,7 +19,7 @@ description:
   - Children of a deleted index that no tag and no tagged index of the repository leads to are deleted with it. An index without
     a tag cannot be seen over the API. Where images run by the digest of such an index, delete by a policy instead, with that
     digest in O(fleetops.container_registry.registry_prune#module:protected).
-  - What does not exist any more counts as success.
+  - What does not exist any more counts as success. A tag that the registry has and does not list is refused.
 requirements:
   - requests
 extends_documentation_fragment:

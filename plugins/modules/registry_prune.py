@@ -85,8 +85,9 @@ options:
   apply_plan:
     description:
       - Carry out the plan in O(plan_file) instead of making a new one. What has moved since it was made is left alone and
-        reported in RV(drifted), and what O(protected) names by now is kept. Its numbers count as approved, so the O(max_delete_tags),
-        O(max_delete_percent) and O(max_delete_percent_per_repository) of this run are not applied to it.
+        reported in RV(drifted), and what O(protected) names by now is kept. A tag that was pushed again with the same digest has
+        moved where the plan and O(store_scan) both tell its push time; without these it goes. Its numbers count as approved, so
+        the O(max_delete_tags), O(max_delete_percent) and O(max_delete_percent_per_repository) of this run are not applied to it.
     type: bool
     default: false
   plan_id:

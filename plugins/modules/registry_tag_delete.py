@@ -17,7 +17,7 @@ description:
     tag is moved onto an empty index of this collection's own (a tombstone) first, and that is deleted. This needs the right to
     push, and a registry that sends notifications sends one of a push and one of a deletion for it.
   - Before anything is moved, a harmless request shows that deletes are allowed, so that a tag is never left on a tombstone.
-  - A tag that does not exist any more counts as success.
+  - A tag that does not exist any more counts as success. One that the registry has and does not list is refused.
 requirements:
   - requests
 extends_documentation_fragment:
@@ -81,7 +81,9 @@ absent:
   type: list
   elements: str
 refused:
-  description: References in repositories that cannot be read. Nothing was changed if there are any.
+  description:
+    - References in repositories that cannot be read, and tags that the registry has and does not list. Nothing was changed if there
+      are any.
   returned: always
   type: list
   elements: dict
@@ -90,7 +92,7 @@ refused:
       description: The reference as it was given.
       type: str
     reason:
-      description: What cannot be read.
+      description: What cannot be read, or what to do.
       type: str
 drifted:
   description: Tags that had been pushed between the look and the deed, and were left alone.

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import threading
 import typing as t
 import uuid
 from dataclasses import dataclass
@@ -34,7 +35,12 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.er
     Truncated,
     Unsupported,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.api.hidden_tags import behind, with_hidden
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.hidden_tags import (
+    BEYOND_ALL,
+    behind,
+    hides_none,
+    with_hidden,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.paging import Pages
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.products import Product, recognise
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.redirects import Redirects
@@ -175,7 +181,8 @@ class RegistryClient:
         self._redirects = Redirects(self.address.origin, self._transport)
         self.warnings: t.List[str] = []
         self._greetings: t.List[Answer] = []
-        self._is_2x: t.Optional[bool] = None
+        self._lists_all: t.Optional[bool] = None
+        self._asking = threading.Lock()
         host = self.address.origin.host
         if self.address.origin.scheme == "http" and not is_loopback(host) and source.given:
             self.warnings.append("Credentials for %s travel without TLS, and anybody in between can read them." % host)
@@ -272,29 +279,44 @@ class RegistryClient:
         hidden_tags, and the connection's FIND_HIDDEN_TAGS.
         """
         found = self._listed_tags(repository)
-        if not self.connection.find_hidden_tags or self.is_2x():
+        if not self.connection.find_hidden_tags or self.lists_all(repository, found):
             return found
         return with_hidden(found, lambda tag, first: self._tags_behind(repository, tag, first))
 
-    def is_2x(self) -> bool:
-        """Whether this is Distribution 2.x for certain. Asked once, with GET /v2/. Raises ConnectionFailed and its like."""
-        if self._is_2x is None:
-            try:
-                self._is_2x = self.ping().family == FAMILY_2
-            except (AuthenticationFailed, Forbidden, NotARegistry, ResponseInvalid):
-                self._is_2x = False
-        return self._is_2x
+    def lists_all(self, repository: str, listed: t.Sequence[str]) -> bool:
+        """Whether this registry is none that hides tags, as far as the tags that REPOSITORY has LISTED can tell.
+
+        Those that do start their list where they are told to; 2.x gives all of it, wherever that is. Told by what it does, since a
+        proxy may change every header. Asked once, of the first repository that has tags. Raises ConnectionFailed and its like.
+        """
+        if hides_none(listed):
+            return True
+        if not listed:
+            return bool(self._lists_all)
+        with self._asking:
+            if self._lists_all is None:
+                what = "Looking whether the registry lists all tags of %s" % repository
+                try:
+                    answer = self._tags_from(repository, BEYOND_ALL, True, what)
+                    self._lists_all = answer.status == 200 and set(listed) <= set(_names(answer, "tags", what))
+                except (AuthenticationFailed, Forbidden, NotARegistry, ResponseInvalid):
+                    self._lists_all = False
+        return self._lists_all
 
     def _tags_behind(self, repository: str, tag: str, first: bool) -> t.List[str]:
-        query = urlencode(dict({"n": 1} if first else {}, last=behind(tag)))
         what = "Looking for tags of %s that are not listed" % repository
-        path = "/v2/%s/tags/list?%s" % (repository, query)
-        answer = self._request("GET", path, repository_scope(repository, PULL), what, limit=_MOST_LIST_BYTES)
+        answer = self._tags_from(repository, behind(tag), first, what)
         if answer.status != 200:
             raise failure_of(answer, what)
         listed = _names(answer, "tags", what)
         _require_tags(listed, what, answer)
         return listed
+
+    def _tags_from(self, repository: str, last: str, first: bool, what: str) -> Answer:
+        """The list of tags behind LAST; FIRST: one of them is enough."""
+        query = urlencode(dict({"n": 1} if first else {}, last=last))
+        path = "/v2/%s/tags/list?%s" % (require_repository(repository), query)
+        return self._request("GET", path, repository_scope(repository, PULL), what, limit=_MOST_LIST_BYTES)
 
     def _listed_tags(self, repository: str) -> t.List[str]:
         what = "Listing the tags of %s" % repository

@@ -25,6 +25,10 @@ def hides_none(tags: t.Collection[str]) -> bool:
     )
 
 
+# The characters of tags all come before it.
+BEYOND_ALL = "~"
+
+
 def behind(tag: str) -> str:
     """Where a list has to start to leave out all that belongs to TAG in the store, and nothing else."""
     return tag + "/~"

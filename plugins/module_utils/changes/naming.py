@@ -11,6 +11,12 @@ import uuid
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import (
+    DeadlineExceeded,
+    NotFound,
+    RegistryError,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.parallel import run_parallel
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.apply import Applier
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.backup import back_up
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.deletable import find_abilities
@@ -30,6 +36,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.named import (
     NamedPlan,
+    Refusal,
     plan_deletion,
     plan_untagging,
 )
@@ -68,7 +75,8 @@ def delete_named(
     Raises RegistryError where the registry cannot be read, JournalError where the backup cannot be written.
     """
     looked = _look(client, references, now)
-    result = NamedResult(plan_deletion(looked.snapshot, references, shared_tags, index_child))
+    named = plan_deletion(looked.snapshot, references, shared_tags, index_child)
+    result = NamedResult(_refuse_unlisted(client, references, named))
     return _carry_out(client, looked, result, DIGEST, backup_dir, check, now)
 
 
@@ -80,7 +88,7 @@ def untag_named(
     Raises RegistryError where the registry cannot be read, StrategyUnavailable where tags cannot be taken off here.
     """
     looked = _look(client, references, now)
-    result = NamedResult(plan_untagging(looked.snapshot, references))
+    result = NamedResult(_refuse_unlisted(client, references, plan_untagging(looked.snapshot, references)))
     return _carry_out(client, looked, result, strategy or AUTO, "", check, now)
 
 
@@ -92,6 +100,34 @@ def _look(client: RegistryClient, references: t.Sequence[Reference], now: float)
         if reference.digest:
             digests.setdefault(reference.repository, []).append(reference.digest)
     return with_digests(client, looked, digests) if digests else looked
+
+
+def _refuse_unlisted(client: RegistryClient, references: t.Sequence[Reference], named: NamedPlan) -> NamedPlan:
+    """NAMED, in which a tag is absent only if the registry says so of itself: a list may be stale, or leave tags out."""
+
+    def find(reference: Reference) -> str:
+        try:
+            client.get_manifest(reference.repository, reference.tag or "")
+        except NotFound:
+            return ""
+        except DeadlineExceeded:
+            raise
+        except RegistryError as error:
+            return "whether it is there cannot be told: %s" % error.message
+        advice = "try again, since its list may be out of date"
+        if not client.connection.find_hidden_tags:
+            advice += ", or set find_hidden_tags: true, since Distribution 3.1 on S3 does not list every tag"
+        return "the registry has this tag and does not list it: %s" % advice
+
+    absent = set(named.absent)
+    items = [reference for reference in dict.fromkeys(references) if reference.tag and str(reference) in absent]
+    reasons = {str(reference): why for reference, why in run_parallel(find, items, client.connection.workers) if why}
+    refusals = tuple(Refusal(text, why) for text, why in sorted(reasons.items()))
+    return replace(
+        named,
+        refusals=named.refusals + refusals,
+        absent=tuple(text for text in named.absent if text not in reasons),
+    )
 
 
 def _carry_out(

@@ -197,8 +197,10 @@ def _with_doubt(client: RegistryClient, looked: Looked) -> Looked:
 
     A collector's list has every manifest and no tag, and is made where images are in an object store.
     """
-    listed = [{tag.name for tag in repository.tags} for repository in looked.snapshot.repositories]
-    if client.connection.find_hidden_tags is not None or any(hides_none(tags) for tags in listed) or client.is_2x():
+    listed = [(repository.name, [tag.name for tag in repository.tags]) for repository in looked.snapshot.repositories]
+    if client.connection.find_hidden_tags is not None or any(hides_none(tags) for _name, tags in listed):
+        return looked
+    if any(client.lists_all(name, tags) for name, tags in listed):
         return looked
     repositories = tuple(
         replace(repository, doubt=reasons.MAY_BE_HIDDEN) for repository in looked.snapshot.repositories

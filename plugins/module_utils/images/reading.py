@@ -166,7 +166,8 @@ class Reader:
     def read_configs(self, readings: t.Sequence[Reading]) -> None:
         """Read the config of every image, each once for the whole registry.
 
-        One that is gone, too large or no JSON leaves the image without date and labels, which keeps it.
+        Where one repository does not have it, the next that names it is asked. One that is gone from all, too large or no JSON
+        leaves the image without date and labels, which keeps it.
         """
         users: t.Dict[str, t.List[t.Tuple[Reading, str]]] = {}
         for reading in readings:
@@ -180,25 +181,29 @@ class Reader:
                     and descriptor.digest not in reading.missing_blobs
                 ):
                     users.setdefault(descriptor.digest, []).append((reading, digest))
-        items = [(users[config][0][0], config) for config in users]
+        waiting = {config: _once(reading for reading, _digest in used) for config, used in users.items()}
         configs: t.Dict[str, Manifest] = {}
-        for _reading, config, outcome in self.each(
-            lambda one, name: self._client.get_blob(one.name, name, MAX_CONFIG_BYTES), items, CONFIGS
-        ):
-            if isinstance(outcome, NotFound) or outcome is None:
-                continue
-            if isinstance(outcome, RegistryError):
-                for user, _digest in users[config]:
-                    user.fail(outcome)
-                continue
-            parsed = _config(outcome)
-            if parsed is None:
-                continue
-            self._bodies.keep(config, "", outcome)
-            for user, digest in users[config]:
-                if digest not in configs:
-                    configs[digest] = replace(user.manifests[digest], config=parsed)
-                user.manifests[digest] = configs[digest]
+        while waiting:
+            items = [(readings_of[0], config) for config, readings_of in waiting.items()]
+            waiting = {config: readings_of[1:] for config, readings_of in waiting.items() if readings_of[1:]}
+            for _reading, config, outcome in self.each(
+                lambda one, name: self._client.get_blob(one.name, name, MAX_CONFIG_BYTES), items, CONFIGS
+            ):
+                if isinstance(outcome, NotFound) or outcome is None:
+                    continue
+                waiting.pop(config, None)
+                if isinstance(outcome, RegistryError):
+                    for user, _digest in users[config]:
+                        user.fail(outcome)
+                    continue
+                parsed = _config(outcome)
+                if parsed is None:
+                    continue
+                self._bodies.keep(config, "", outcome)
+                for user, digest in users[config]:
+                    if digest not in configs:
+                        configs[digest] = replace(user.manifests[digest], config=parsed)
+                    user.manifests[digest] = configs[digest]
 
     def find_blobs(self, readings: t.Sequence[Reading]) -> None:
         """Ask for every config and layer that was named, each once for each repository: one that is not served is missing."""
@@ -217,6 +222,11 @@ class Reader:
                 reading.fail(outcome)
             elif outcome is False:
                 reading.missing_blobs.add(digest)
+
+
+def _once(readings: t.Iterable[Reading]) -> t.List[Reading]:
+    """READINGS without those that are in it before."""
+    return list({reading.name: reading for reading in readings}.values())
 
 
 def _config(body: bytes) -> t.Optional[ImageConfig]:

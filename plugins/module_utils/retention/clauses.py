@@ -33,7 +33,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.retent
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import Graph
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.labels import (
     LabelUnknown,
-    label_of,
+    labels_of,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.options import Pulls
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.ordering import (
@@ -183,9 +183,12 @@ def _younger(limit: float, text: str, born: t.Union[float, str], now: float) -> 
 
 def _unexpired(label: str, digest: str, born: t.Union[float, str], facts: Facts) -> _Saying:
     try:
-        value = label_of(facts.graph, digest, label)
+        values = labels_of(facts.graph, digest, label)
     except LabelUnknown:
-        return True, "its labels could not be read"
+        return True, reasons.LABELS_UNKNOWN
+    if len(values) > 1:
+        return True, "its images do not agree on the label %s" % label
+    value = values.pop()
     if value is None:
         return True, "has no label %s" % label
     lasts = parse_duration(value)

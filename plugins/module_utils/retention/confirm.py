@@ -16,7 +16,10 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     PlannedTag,
     RepositoryPlan,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import (
+    Repository,
+    Tag,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import companion_subject
 
 
@@ -44,8 +47,8 @@ def confirm(
 ) -> Confirmed:
     """Reduce PLAN to what the repository as it is NOW still allows.
 
-    A doomed tag that names something else by now stays. A doomed manifest that a staying tag has come to need, directly or as a
-    child, stays, and so does what refers to it, companion tags included; any other doomed tag on it goes alone. The same holds
+    A doomed tag that names something else by now stays, and so does one that was pushed again, where both know when. A doomed
+    manifest that a staying tag has come to need, directly or as a child, stays, and so does what refers to it, companion tags included; any other doomed tag on it goes alone. The same holds
     for what refers to a manifest that was gone when the plan was made and is back. NOW must hold every manifest that its staying
     tags lead to; where one was not read, the whole repository is left alone. TORN: manifests that are to be torn out of indexes
     that stay, on request: only a tag saves them. WANTED: manifests that stay without a tag.
@@ -58,10 +61,11 @@ def confirm(
         seen = current.get(tag.name)
         if tag.action == KEEP:
             tags.append(tag)
-        elif seen is None:
             continue
-        elif seen.digest != tag.digest and seen.digest not in (None, tag.parked or None):
-            reason = "it names %s now, not %s" % (seen.digest, tag.digest)
+        if seen is None:
+            continue
+        reason = _drift(tag, seen)
+        if reason:
             moved.append(Moved(tag.name, reason))
             tags.append(replace(tag, digest=seen.digest, action=KEEP, reason="drifted: " + reason, parked=""))
         else:
@@ -89,6 +93,15 @@ def confirm(
     subjects = rescued | came_back
     tags = [_spared(tag, subjects, now) if tag.action == DELETE and tag.digest in rescued else tag for tag in tags]
     return Confirmed(replace(plan, tags=tuple(tags), manifests=manifests), tuple(moved))
+
+
+def _drift(tag: PlannedTag, seen: Tag) -> str:
+    """Why the doomed TAG, which is SEEN like this now, is no longer what the plan was made for; '' if it is."""
+    if seen.digest != tag.digest and seen.digest not in (None, tag.parked or None):
+        return "it names %s now, not %s" % (seen.digest, tag.digest)
+    if tag.pushed is not None and seen.pushed is not None and seen.pushed > tag.pushed:
+        return "it was pushed again since the plan was made"
+    return ""
 
 
 def _spared(tag: PlannedTag, subjects: t.AbstractSet[str], now: Repository) -> PlannedTag:

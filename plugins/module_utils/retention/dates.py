@@ -13,7 +13,10 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     CREATED_ANNOTATION,
     Manifest,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import Graph
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import (
+    NO_PLATFORM,
+    Graph,
+)
 
 # Docker's first release is of March 2013. Reproducible builds say 1970 or 1980, some tools year 1.
 EARLIEST = 1356998400.0
@@ -43,20 +46,44 @@ def created_of(manifest: Manifest, now: float) -> t.Optional[float]:
 def created_times(graph: Graph, now: float) -> t.Dict[str, float]:
     """The creation time of every manifest where it is known; an index without one has its newest child's.
 
+    An index with an image whose config was not read has none: that image may be its newest.
     From the newest to the oldest, each time is handed up to the parents that have none: linear, whatever the
     nesting.
     """
     own = {digest: created_of(manifest, now) for digest, manifest in graph.manifests.items()}
     known = {digest: instant for digest, instant in own.items() if instant is not None}
+    open_ones = _above_unread(graph, known)
     times = dict(known)
     for digest in sorted(sorted(known), key=lambda digest: known[digest], reverse=True):
         waiting = [digest]
         while waiting:
             for parent in graph.parents.get(waiting.pop(), ()):
-                if parent not in times:
+                if parent not in times and parent not in open_ones:
                     times[parent] = known[digest]
                     waiting.append(parent)
     return times
+
+
+def _above_unread(graph: Graph, known: t.Container[str]) -> t.Set[str]:
+    """Indexes, nested too, whose date is not KNOWN and depends on an image (attestations aside) whose config was not read."""
+    above: t.Dict[str, t.List[str]] = {}
+    for digest, manifest in graph.manifests.items():
+        if digest not in known:
+            for child in manifest.children:
+                if child.platform != NO_PLATFORM:
+                    above.setdefault(child.digest, []).append(digest)
+    waiting = [
+        digest
+        for digest, manifest in graph.manifests.items()
+        if digest not in known and manifest.has_image_config and manifest.config is None
+    ]
+    found: t.Set[str] = set()
+    while waiting:
+        for parent in above.get(waiting.pop(), ()):
+            if parent not in found:
+                found.add(parent)
+                waiting.append(parent)
+    return found
 
 
 def pushes_reliable(pushed: t.Iterable[float]) -> bool:

@@ -49,9 +49,10 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Decided:
-    """A repository's plan, and what is worth a warning: ODDITIES by (policy, what), and ORPHANS."""
+    """A repository's plan, its COMPANIONS (tags), and what is worth a warning: ODDITIES by (policy, what), and ORPHANS."""
 
     plan: RepositoryPlan
+    companions: t.FrozenSet[str] = frozenset()
     oddities: t.Mapping[t.Tuple[str, str], t.List[str]] = field(default_factory=dict)
     orphans: t.Tuple[str, ...] = ()
 
@@ -113,7 +114,12 @@ class _Telling:
                 manifests.append(_planned(graph.manifests[digest], KEEP, self._kept_reason(digest)))
         plan = RepositoryPlan(repository.name, tuple(tags), tuple(manifests), untagged=self._untagged())
         orphans = sorted(self.verdicts.orphans - self.outcome.going - self.outcome.doomed)
-        return Decided(plan, self.verdicts.facts.oddities, tuple(self._full_name(orphan) for orphan in orphans))
+        return Decided(
+            plan,
+            frozenset(graph.companions),
+            self.verdicts.facts.oddities,
+            tuple(self._full_name(orphan) for orphan in orphans),
+        )
 
     def _untagged(self) -> t.Optional[int]:
         graph = self.graph

@@ -9,20 +9,21 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention import reasons
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.compiled import Policy
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import Graph
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.labels import (
     LabelUnknown,
-    label_of,
+    labels_of,
 )
 
 
 @dataclass(frozen=True)
 class Governed:
-    """The POLICY that governs; with UNCERTAIN it may, which only a label that was not read could tell."""
+    """The POLICY that governs; with DOUBT (why, in words) it may: a label was not read, or only some images of an index have it."""
 
     policy: Policy
-    uncertain: bool = False
+    doubt: str = ""
 
 
 def governing_tag(candidates: t.Sequence[Policy], graph: Graph, tag: str, digest: str) -> t.Optional[Governed]:
@@ -45,13 +46,16 @@ def governing_untagged(candidates: t.Sequence[Policy], graph: Graph, digest: str
 
 
 def _by_labels(policy: Policy, graph: Graph, digest: str) -> t.Optional[Governed]:
-    uncertain = False
+    doubt = ""
     for label, wanted in policy.labels.items():
         try:
-            value = label_of(graph, digest, label)
+            values = labels_of(graph, digest, label)
         except LabelUnknown:
-            uncertain = True
+            doubt = reasons.LABELS_UNKNOWN
             continue
-        if value is None or not wanted.matches(value):
+        fitting = {value for value in values if value is not None and wanted.matches(value)}
+        if not fitting:
             return None
-    return Governed(policy, uncertain)
+        if fitting != values:
+            doubt = doubt or reasons.LABELS_DIFFER
+    return Governed(policy, doubt)

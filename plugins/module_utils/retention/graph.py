@@ -23,6 +23,9 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     Tag,
 )
 
+# How BuildKit marks the attestations that it puts beside the images of an index.
+NO_PLATFORM = "unknown/unknown"
+
 # cosign's tags (sha256-<hex>.sig, .att, .sbom) and the referrers fallback tag of the OCI distribution
 # specification.
 _COMPANION = re.compile(r"(sha256)-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?\Z")

@@ -16,9 +16,6 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     PlannedTag,
     RepositoryPlan,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import (
-    companion_subject,
-)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.options import Options
 
 
@@ -45,13 +42,13 @@ def count(plan: RepositoryPlan) -> Count:
     return Count(len(tags), sum(1 for tag in tags if tag.action != KEEP))
 
 
-def guard_repository(plan: RepositoryPlan, options: Options) -> RepositoryPlan:
-    """PLAN with the guards that hold this repository."""
+def guard_repository(plan: RepositoryPlan, options: Options, companions: t.AbstractSet[str]) -> RepositoryPlan:
+    """PLAN with the guards that hold this repository. COMPANIONS: its tags that are about another image, as signatures are."""
     guards = []
     tags = live_tags(plan)
     counted = count(plan)
     limits = options.guards
-    if counted.going and not limits.allow_empty_repository and _emptied(tags):
+    if counted.going and not limits.allow_empty_repository and _emptied(tags, companions):
         guards.append(
             Guard(
                 "allow_empty_repository",
@@ -94,8 +91,8 @@ def guard_run(plans: t.Sequence[RepositoryPlan], options: Options) -> t.Tuple[Gu
     return tuple(guards)
 
 
-def _emptied(tags: t.Sequence[PlannedTag]) -> bool:
-    images = [tag for tag in tags if companion_subject(tag.name) is None]
+def _emptied(tags: t.Sequence[PlannedTag], companions: t.AbstractSet[str]) -> bool:
+    images = [tag for tag in tags if tag.name not in companions]
     return all(tag.action != KEEP for tag in images or tags)
 
 

@@ -13,31 +13,29 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     INDEX,
     Manifest,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import Graph
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import (
+    NO_PLATFORM,
+    Graph,
+)
 
 # An index of more images than this is no multi-platform image; what its labels are stays open.
 _MOST_IMAGES = 1000
-# How BuildKit marks the attestations that it puts beside the images of an index.
-_NO_PLATFORM = "unknown/unknown"
 
 
 class LabelUnknown(Exception):
     """The label's value cannot be told, because a config was not read."""
 
 
-def label_of(graph: Graph, digest: str, label: str) -> t.Optional[str]:
-    """The value of LABEL: the manifest's annotation, else its config's label; None if it has neither.
+def labels_of(graph: Graph, digest: str, label: str) -> t.Set[t.Optional[str]]:
+    """The values of LABEL: the manifest's annotation, else its config's label; None among them where there is neither.
 
-    An index without the annotation has the value that all its images (nested ones too, attestations aside)
-    agree on. Raises LabelUnknown where that was not read.
+    An index without the annotation has those of all its images (nested ones too, attestations aside), which may differ.
+    Raises LabelUnknown where one was not read.
     """
     manifest = graph.manifests[digest]
     if label in manifest.annotations or manifest.kind != INDEX:
-        return _own(manifest, label)
-    values = set()
-    for image in _images(graph, digest):
-        values.add(_own(image, label))
-    return values.pop() if len(values) == 1 else None
+        return {_own(manifest, label)}
+    return {_own(image, label) for image in _images(graph, digest)} or {None}
 
 
 def _own(manifest: Manifest, label: str) -> t.Optional[str]:
@@ -56,7 +54,7 @@ def _images(graph: Graph, digest: str) -> t.Iterator[Manifest]:
     while waiting:
         for child in graph.manifests[waiting.pop()].children:
             manifest = graph.manifests.get(child.digest)
-            if manifest is None or child.digest in seen or child.platform == _NO_PLATFORM:
+            if manifest is None or child.digest in seen or child.platform == NO_PLATFORM:
                 continue
             seen.add(child.digest)
             if len(seen) > _MOST_IMAGES:

@@ -37,7 +37,7 @@ class Refusal:
 class NamedPlan:
     """What naming REFERENCES comes to.
 
-    ABSENT: they name nothing in the registry, which is what was wanted. TORN: (repository, digest) of manifests that are wanted
+    ABSENT: they name nothing that is listed, which is what was wanted. TORN: (repository, digest) of manifests that are wanted
     out of indexes that stay.
     """
 

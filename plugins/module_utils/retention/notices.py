@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import RepositoryPlan
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import KEEP, RepositoryPlan
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention import reasons
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.clauses import (
     NO_GROUP,
     NOT_A_VERSION,
@@ -20,6 +21,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.retent
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.decide import Decided
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.patterns import Pattern
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.protection import Entry
 
 _EXAMPLES = 5
 _ODDITIES = {
@@ -29,24 +31,27 @@ _ODDITIES = {
 
 
 def gather_warnings(
-    policies: Policies, repositories: t.Sequence[Repository], decided: t.Sequence[Decided]
+    policies: Policies, repositories: t.Sequence[Repository], decided: t.Sequence[Decided], complete: bool
 ) -> t.Tuple[str, ...]:
-    """All warnings of a run, in a fixed order."""
+    """All warnings of a run, in a fixed order. COMPLETE: REPOSITORIES are all that the registry has."""
     warnings: t.List[str] = []
-    for policy in policies.policies:
+    plans = [entry.plan for entry in decided]
+    for number, policy in enumerate(policies.policies):
         warnings.extend(_unmatched(policy, repositories))
-        if policy.keep_all and not policy.untagged and not _governs_any(policy, [entry.plan for entry in decided]):
+        if policy.keep_all and not policy.untagged and not _governs_any(policy, plans):
             warnings.append('policy "%s" keeps all that it governs, and governs nothing in this run' % policy.name)
+        elif _passed_over(policy, policies.policies[number + 1 :], plans, complete):
+            warnings.append('policy "%s" governs nothing in this run, and a later one deletes' % policy.name)
         for what, text in _ODDITIES.items():
             tags = [tag for entry in decided for tag in entry.oddities.get((policy.name, what), ())]
             if tags:
                 warnings.append(text % (policy.name, _examples(tags)))
-    by_name = {repository.name: {tag.name for tag in repository.tags} for repository in repositories}
-    unknown = sorted(
-        "%s:%s" % (name, tag) for name, tag in policies.protected.tags if name in by_name and tag not in by_name[name]
-    )
-    if unknown:
-        warnings.append("protected names tags that do not exist: %s" % _examples(unknown))
+    unread = {plan.name for plan in plans if plan.problem}
+    tags, digests = _unknown_entries(policies.protected.entries, repositories, unread, complete)
+    if tags:
+        warnings.append("protected names tags that do not exist: %s" % _examples(tags))
+    if digests:
+        warnings.append("protected names digests that nothing here has: %s" % _examples(digests))
     orphans = [orphan for entry in decided for orphan in entry.orphans]
     if orphans:
         warnings.append("orphaned, because what they refer to is gone, and kept: %s" % _examples(orphans))
@@ -64,6 +69,48 @@ def _unmatched(policy: Policy, repositories: t.Sequence[Repository]) -> t.Iterat
                 waiting = [pattern for pattern in waiting if not pattern.matches(tag.name)]
     for pattern in waiting:
         yield 'policy "%s": keep_tags %s matches no tag in this run' % (policy.name, pattern.text)
+
+
+def _unknown_entries(
+    entries: t.Sequence[Entry], repositories: t.Sequence[Repository], unread: t.AbstractSet[str], complete: bool
+) -> t.Tuple[t.List[str], t.List[str]]:
+    """Of ENTRIES those whose tag, and those whose digest, is nowhere that they can mean, as far as that is known.
+
+    UNREAD: names of REPOSITORIES that could not be read.
+    """
+    known = {repository.name: repository for repository in repositories if repository.name not in unread}
+    complete = complete and not unread
+    tags = {(repository.name, tag.name) for repository in known.values() for tag in repository.tags}
+    digests: t.Set[t.Tuple[str, str]] = set()
+    for repository in known.values() if any(entry.digest for entry in entries) else ():
+        for digest, manifest in repository.manifests.items():
+            digests.add((repository.name, digest))
+            if manifest.config_descriptor is not None:
+                digests.add((repository.name, manifest.config_descriptor.digest))
+    anywhere = {digest for _name, digest in digests}
+    unknown: t.List[t.List[str]] = [[], []]
+    for entry in entries:
+        if entry.repositories:
+            # One with a host in front may be about another registry, unless its repository is here.
+            judged = any(name in known for name in entry.repositories) or (complete and not entry.has_host)
+            there = any((name, entry.tag) in tags or (name, entry.digest) in digests for name in entry.repositories)
+        else:
+            judged, there = complete, entry.digest in anywhere
+        if judged and not there:
+            unknown[0 if entry.tag else 1].append(entry.text if entry.repositories else reasons.short(entry.digest))
+    return sorted(unknown[0]), sorted(unknown[1])
+
+
+def _passed_over(policy: Policy, later: t.Sequence[Policy], plans: t.Sequence[RepositoryPlan], complete: bool) -> bool:
+    """Whether POLICY, which keeps something by its selectors, governs nothing while one of LATER deletes."""
+    here = any(policy.governs_repository(plan.name) for plan in plans)
+    if policy.selects_everything or policy.delete_all or not (here or complete):
+        return False
+    if policy.untagged:
+        return not here and any(other.untagged and not other.keep_all for other in later)
+    names = {other.name for other in later}
+    deletes = any(tag.action != KEEP and tag.policy in names for plan in plans for tag in plan.tags)
+    return deletes and not _governs_any(policy, plans)
 
 
 def _governs_any(policy: Policy, plans: t.Sequence[RepositoryPlan]) -> bool:

@@ -70,12 +70,13 @@ def make_plan(snapshot: Snapshot, policies: Policies, options: Options = _DEFAUL
     elsewhere = _elsewhere(snapshot, options)
     decided = [decide(repository, policies, options, snapshot.taken_at, elsewhere) for repository in repositories]
     measured = measure([entry.plan for entry in decided], {repository.name: repository for repository in repositories})
-    plans = tuple(guard_repository(plan, options) for plan in measured.repositories)
+    companions = {entry.plan.name: entry.companions for entry in decided}
+    plans = tuple(guard_repository(plan, options, companions[plan.name]) for plan in measured.repositories)
     return Plan(
         taken_at=snapshot.taken_at,
         repositories=plans,
         guards=guard_run(plans, options),
-        warnings=gather_warnings(policies, repositories, decided),
+        warnings=gather_warnings(policies, repositories, decided, snapshot.complete),
         bytes_freed=bytes_freed(measured, plans),
     )
 

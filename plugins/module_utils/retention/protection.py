@@ -22,12 +22,27 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
 
 
 @dataclass(frozen=True)
+class Entry:
+    """One entry as it was written: TEXT, and the REPOSITORIES of which one may be meant, with the TAG or DIGEST of it.
+
+    No repositories: a digest anywhere. HAS_HOST: it may be about another registry.
+    """
+
+    text: str
+    repositories: t.Tuple[str, ...] = ()
+    tag: str = ""
+    digest: str = ""
+    has_host: bool = False
+
+
+@dataclass(frozen=True)
 class Protected:
-    """Protected DIGESTS (anywhere), TAGS as (repository, tag) and PINNED as (repository, digest)."""
+    """Protected DIGESTS (anywhere), TAGS as (repository, tag) and PINNED as (repository, digest). ENTRIES: as somebody wrote them."""
 
     digests: t.FrozenSet[str] = frozenset()
     tags: t.FrozenSet[t.Tuple[str, str]] = frozenset()
     pinned: t.FrozenSet[t.Tuple[str, str]] = frozenset()
+    entries: t.Tuple[Entry, ...] = ()
 
     def covers_tag(self, repository: str, tag: str) -> bool:
         """Whether TAG of REPOSITORY is protected by name."""
@@ -51,9 +66,11 @@ def parse_protected(entries: t.Iterable[str]) -> Protected:
     digests: t.Set[str] = set()
     tags: t.Set[t.Tuple[str, str]] = set()
     pinned: t.Set[t.Tuple[str, str]] = set()
+    written: t.List[Entry] = []
     for entry in entries:
         if is_digest(entry):
             digests.add(entry)
+            written.append(Entry(entry, digest=entry))
             continue
         if entry.startswith(("sha256:", "sha512:")):
             require_digest(entry)
@@ -64,12 +81,14 @@ def parse_protected(entries: t.Iterable[str]) -> Protected:
             raise ReferenceInvalid(
                 "%r names no tag and no digest: write repository:tag, repository@sha256:... or sha256:..." % entry
             )
-        for repository in _readings(head + slash + last):
+        readings = _readings(head + slash + last)
+        written.append(Entry(entry, tuple(readings), tag, digest, readings != [head + slash + last]))
+        for repository in readings:
             if colon:
                 tags.add((repository, require_tag(tag)))
             if at:
                 pinned.add((repository, require_digest(digest)))
-    return Protected(frozenset(digests), frozenset(tags), frozenset(pinned))
+    return Protected(frozenset(digests), frozenset(tags), frozenset(pinned), tuple(written))
 
 
 def _readings(name: str) -> t.List[str]:

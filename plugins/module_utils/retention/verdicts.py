@@ -24,6 +24,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.retent
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.dates import created_times
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.govern import (
+    Governed,
     governing_tag,
     governing_untagged,
 )
@@ -122,9 +123,8 @@ def _judge_images(verdicts: Verdicts, policies: Policies, candidates: t.Sequence
         found = governing_tag(candidates, graph, name, tag.digest or "")
         if found is None:
             verdicts.tags[name] = Verdict(True, reasons.NOT_GOVERNED)
-        elif found.uncertain:
-            by = found.policy.name
-            verdicts.tags[name] = Verdict(True, reasons.LABELS_UNKNOWN % by, by)
+        elif found.doubt:
+            verdicts.tags[name] = _doubtful(found)
         elif verdicts.pinned.get(tag.digest or "") == reasons.BROKEN_MANIFEST:
             # Nobody can pull it whole, so it takes no place from one that is.
             verdicts.tags[name] = Verdict(True, reasons.BROKEN, found.policy.name)
@@ -153,7 +153,7 @@ def _judge_companions(
         found = governing_tag(candidates, graph, name, tag.digest or "")
         stays = _override(verdicts, policies, tag)
         if stays is None and found is not None:
-            stays = _explicit_keep(found.policy, found.uncertain, name)
+            stays = _doubtful(found) if found.doubt else _explicit_keep(found.policy, name)
         if all(graph.is_gone(subject) for subject in subjects):
             verdicts.orphans.add(name)
             # The run that deleted its subject was to delete it, too, and did not reach it.
@@ -175,9 +175,11 @@ def _remove_orphan(verdicts: Verdicts, name: str, subjects: t.Iterable[str], els
         verdicts.removed.add(name)
 
 
-def _explicit_keep(policy: Policy, uncertain: bool, tag: str) -> t.Optional[Verdict]:
-    if uncertain:
-        return Verdict(True, reasons.LABELS_UNKNOWN % policy.name, policy.name)
+def _doubtful(governed: Governed) -> Verdict:
+    return Verdict(True, reasons.kept(governed.policy.name, governed.doubt), governed.policy.name)
+
+
+def _explicit_keep(policy: Policy, tag: str) -> t.Optional[Verdict]:
     if policy.keep_all:
         return Verdict(True, reasons.kept(policy.name, "keep: all"), policy.name)
     pattern = policy.keep_tags.match(tag) if policy.keep_tags is not None else None
@@ -197,8 +199,8 @@ def _judge_untagged(
         found = governing_untagged(candidates, graph, digest)
         if found is None:
             verdict = Verdict(True, "kept: untagged, no policy governs it")
-        elif found.uncertain:
-            verdict = Verdict(True, reasons.LABELS_UNKNOWN % found.policy.name, found.policy.name)
+        elif found.doubt:
+            verdict = _doubtful(found)
         elif revisions is None:
             # Another untagged index, which nobody could list, may need it.
             verdict = Verdict(

@@ -21,7 +21,9 @@ _ATTACHED = re.compile(
     r"[vV]?([0-9]+(?:\.[0-9]+)+)[.-]?((?:alpha|beta|preview|pre|rc|dev|a|b|c|m)[.-]?[0-9]*)(?:[_+][0-9A-Za-z._-]*)?\Z",
     re.IGNORECASE,
 )
-_CALENDAR = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[-.]([0-9A-Za-z.-]+))?\Z")
+_CALENDAR = re.compile(r"[vV]?([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?:[-.]([0-9A-Za-z.-]+))?(?:[_+][0-9A-Za-z._-]*)?\Z")
+# 2024-11-03T0900: read as a pre-release of 2024 it would be lower than every date of that year.
+_ODD_CALENDAR = re.compile(r"[vV]?[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?![0-9])")
 
 # Release numbers, 1 for a release and 0 for a pre-release, identifiers of the pre-release.
 VersionKey = t.Tuple[t.Tuple[int, ...], int, t.Tuple[t.Tuple[int, int, NaturalKey], ...]]
@@ -32,14 +34,17 @@ def parse_version(text: str) -> t.Optional[VersionKey]:
 
     1.2 equals 1.2.0, a leading v is ignored, what follows '-' is a pre-release and lower than its release,
     what follows '_' is build metadata and ignored (semver.org, with rc10 above rc9). 2024-11-03 is read as
-    2024.11.3, and 2024-11-03-2, the second of that day, as 2024.11.3.2.
+    2024.11.3, and 2024-11-03-2, the second of that day, as 2024.11.3.2. What else begins with a date is no version.
     """
     calendar = _CALENDAR.match(text)
     if calendar:
         *date, more = calendar.groups()
-        if more is None or more.isdigit():
-            return _release([*date, more or "0"]), 1, ()
+        numbers = re.split("[-.]", more) if more else []
+        if all(number.isdigit() for number in numbers):
+            return _release(date + numbers), 1, ()
         return _release(date), 0, _pre_release(more)
+    if _ODD_CALENDAR.match(text):
+        return None
     match = _VERSION.match(text) or _ATTACHED.match(text)
     if not match:
         return None

@@ -76,8 +76,8 @@ class Registry(PlayedRegistry):
         self.connection.find_hidden_tags = None
         self.address = SimpleNamespace(base=self.connection.url, origin=SimpleNamespace(host="r.example"))
 
-    def is_2x(self):
-        return self.twos
+    def lists_all(self, _repository, listed):
+        return bool(listed) and self.twos
 
     def probe(self, _name):
         untag = api.NATIVE if self.native else (api.TOMBSTONE if self.may_push else api.NONE)
@@ -176,6 +176,52 @@ def test_where_no_tag_is_hidden_what_was_pushed_over_goes(registry, run, hiding,
     for days in (0, 8):
         run(LEFT_OVER, days, scan=scan)
     assert registry.has(*hiding) == [True, False]
+
+
+def delete_or_untag(registry, how, *references, check=False):
+    names = [Reference.parse(one) for one in references]
+    if how == "untag":
+        return untag_named(registry, names, "auto", check, NOW)
+    return delete_named(registry, names, False, False, "", check, NOW)
+
+
+@pytest.mark.parametrize("how", ["untag", "delete"])
+@pytest.mark.parametrize("search", [None, True])
+def test_a_named_tag_that_is_there_and_not_listed_is_not_called_absent(registry, hiding, how, search):
+    registry.connection.find_hidden_tags = search
+    result = delete_or_untag(registry, how, "a:build-1", "a:build-10", "a:build-11", "b:x")
+    (refusal,) = result.named.refusals
+    assert refusal.reference == "a:build-10"
+    assert ("out of date" if search else "find_hidden_tags: true") in refusal.reason
+    assert sorted(result.named.absent) == ["a:build-11", "b:x"]
+    assert registry.tags_of() == ["build-1", "build-10"]
+
+
+@pytest.mark.parametrize("how", ["untag", "delete"])
+def test_a_named_tag_of_which_nothing_can_be_told_is_refused(registry, how):
+    registry.image("a", "x")
+    registry.faults["get", "a", "y"] = raising(ServerFailed("on fire"))
+    result = delete_or_untag(registry, how, "a:y", check=True)
+    assert result.named.absent == ()
+    assert "on fire" in result.named.refusals[0].reason
+
+
+# --- dates that are not known
+
+
+@pytest.mark.parametrize("config", [None, b"[]", b" " * (5 << 20)], ids=["gone", "no config", "too large"])
+def test_an_index_with_an_image_of_unknown_age_stays(registry, run, config):
+    images = [
+        registry.image("a", created=days_ago(days), platform="linux/" + name) for days, name in ((2, "x"), (400, "y"))
+    ]
+    index = registry.index("a", list(zip(images, ("linux/x", "linux/y"))), "multi")
+    registry.image("a", "new", created=days_ago(1), size=7)
+    newest = json.loads(registry.manifests["a", images[0]][1])["config"]["digest"]
+    del registry.blobs[newest]
+    if config is not None:
+        registry.blobs[newest] = config
+    run([{"name": "age", "keep_younger_than": "90d"}])
+    assert registry.has(index, *images) == [True, True, True]
 
 
 # --- protection

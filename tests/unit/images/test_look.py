@@ -214,6 +214,17 @@ def test_a_config_that_tells_nothing_leaves_the_image_without_a_date(registry, f
     assert (registry.count("blob") == 0) is (fault == "huge")
 
 
+def test_a_config_that_one_repository_lacks_is_asked_for_in_the_next(registry):
+    """A blob's link may be gone from one repository: that is no reason to take an image of another for one without a date."""
+    digests = {registry.image(name, "v1", "v2", created="2024-01-01T00:00:00Z") for name in "abc"}
+    (config,) = registry.blobs
+    registry.faults["blob", "a", config] = raising(errors.NotFound("no blob", code="BLOB_UNKNOWN"))
+    found = seen(registry)
+    (digest,) = digests
+    assert all(found[name].manifests[digest].config for name in "abc")
+    assert [call[1] for call in registry.calls if call[0] == "blob"] == ["a", "b"]
+
+
 def test_an_endless_nest_of_indexes_is_refused(registry):
     inner = registry.image("a")
     for _level in range(60):

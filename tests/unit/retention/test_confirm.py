@@ -262,6 +262,20 @@ def test_approval_does_not_cover_a_digest_that_is_protected_by_now():
             assert actions(plan)[name] == KEEP
 
 
+def test_approval_does_not_cover_what_was_pushed_again_as_far_as_push_times_tell():
+    def seen(**pushed):
+        images = [image("a", 100), image("b", 100), image("c", 1)]
+        return repository(images, {name: name for name in "abc"}, pushed=pushed)
+
+    plan, moved = approved(seen(a=100, b=100), seen(a=0.01, b=100))
+    assert doomed(plan) == [digest("b")]
+    assert (moved[0][1].name, moved[0][1].reason) == ("a", "it was pushed again since the plan was made")
+    assert actions(plan)["a"] == KEEP
+    for before, now in (((100, 100), (101, 100)), ((100, 100), ()), ((), (0.01, 0.01))):
+        plan, moved = approved(seen(**dict(zip("ab", before))), seen(**dict(zip("ab", now))))
+        assert (set(doomed(plan)), moved) == ({digest("a"), digest("b")}, [])
+
+
 def test_an_approved_plan_passes_the_guards_of_the_run_and_says_what_moved():
     before = basic()
     saved = plan_all([before], OLD)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.options import Guards
 from ansible_collections.fleetops.container_registry.tests.unit.retention.building import (
+    artifact,
     digest,
     image,
     plan_all,
@@ -69,6 +70,8 @@ def test_a_repository_does_not_lose_its_last_image_unless_it_may():
 def test_companions_alone_make_no_repository_full():
     tag = "sha256-%s.sig" % digest("gone").partition(":")[2]
     kept = repository([image("x", 900), image("s")], {"x": "x", tag: "s"}, missing=["gone"])
+    assert held_by(plan(kept, max_delete_percent=None)) == ["allow_empty_repository"]
+    kept = repository([image("x", 900), artifact("s", "gone")], {"x": "x", "sbom": "s"}, missing=["gone"])
     assert held_by(plan(kept, max_delete_percent=None)) == ["allow_empty_repository"]
 
 

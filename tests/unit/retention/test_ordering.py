@@ -95,6 +95,7 @@ ASCENDING = [
     ["3.0.0b2", "3.0.0rc1", "3.0.0"],
     ["2024-11-03", "2024.11.4", "2024-12-01", "2025.1"],
     ["2024-11-02", "2024-11-03-rc1", "2024-11-03", "2024-11-03-2", "2024-11-03.10", "2024-11-04"],
+    ["2024-01-01", "2024-9-5", "v2024-10-15", "2024-11-3", "2024-12-01", "2024-12-01-14-30", "2024-12-31_hotfix"],
     ["9", "10", "950", "1000"],
     ["0.9", "1.0-0", "1.0"],
 ]
@@ -113,7 +114,8 @@ def test_versions_in_order(versions):
     [
         ["1.2", "v1.2", "V1.2.0", "1.2.0.0", "1.2_build", "1.2+build"],
         ["v1.2.3-rc.1_build", "1.2.3-RC.1"],
-        ["2024-11-03", "2024.11.3"],
+        ["2024-11-03", "2024.11.3", "v2024-11-3", "2024-11-03_hotfix", "2024-11-03+5"],
+        ["2024-11-03-2", "V2024-11-3.2_build"],
     ],
     ids=str,
 )
@@ -137,6 +139,9 @@ def test_versions_that_are_equal(same):
         "1b",
         "1.2.3-",
         "sha-1",
+        "2024-12-01T0900",
+        "v2024-12-1-",
+        "2024-12-01rc1",
         "1.2 3",
         "1.2\n",
         "１.2",
@@ -236,6 +241,27 @@ def test_an_index_has_the_date_of_its_newest_child_nested_too():
 def test_an_index_with_a_date_of_its_own_has_that():
     annotated = index("i", ["a"], annotations={"org.opencontainers.image.created": "2020-01-01T00:00:00Z"})
     assert times([image("a", 1), annotated])[digest("i")] == 1577836800
+
+
+def test_an_index_has_no_date_while_one_of_its_images_was_not_read():
+    attested = index("attested", ["a", "unread@unknown/unknown"])
+    dated = {"org.opencontainers.image.created": "2020-01-01T00:00:00Z"}
+    found = times(
+        [
+            image("a", 400),
+            image("unread", read_config=False),
+            image("annotated", read_config=False, annotations=dated),
+            index("inner", ["a", "unread"]),
+            index("outer", ["inner", "a"]),
+            index("own", ["inner"], annotations=dated),
+            index("above", ["own", "annotated"]),
+            attested,
+        ]
+    )
+    assert digest("inner") not in found
+    assert digest("outer") not in found
+    assert found[digest("above")] == found[digest("own")] == 1577836800
+    assert found[attested.digest] == NOW - 400 * DAY
 
 
 def test_circles_of_indexes_have_an_end_and_a_date():

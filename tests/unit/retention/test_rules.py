@@ -150,6 +150,29 @@ def test_labels_of_an_index_are_what_its_images_agree_on():
     plan = plan_one(seen, [{"name": "ci", "labels": {"env": "ci"}, "delete": "all"}])
     assert actions(plan) == {"agree": DELETE, "differ": KEEP, "open": KEEP, "annotated": DELETE}
     assert reason(plan, "open") == 'kept by "ci": its labels could not be read'
+    assert reason(plan, "differ") == 'kept by "ci": only some of its images have the labels'
+    rules = [{"name": "any", "labels": {"env": "*"}, "delete": "all"}]
+    assert actions(plan_one(seen, rules))["differ"] == DELETE
+    rules = [{"name": "none", "labels": {"env": "qa"}, "delete": "all"}]
+    assert reason(plan_one(seen, rules), "differ") == "kept: no policy governs it"
+
+
+def test_a_keep_policy_by_label_holds_an_index_of_which_one_image_has_it():
+    seen = repository(
+        [image("a", 400, labels={"keep": "true"}), image("b", 400), index("multi", ["a", "b"]), image("old", 400)],
+        {"multi": "multi", "old": "old"},
+    )
+    rules = [{"name": "marked", "labels": {"keep": "true"}, "keep": "all"}, {"name": "age", "keep_younger_than": "90d"}]
+    assert actions(plan_one(seen, rules)) == {"multi": KEEP, "old": DELETE}
+
+
+def test_an_index_whose_images_expire_at_different_times_stays():
+    seen = repository(
+        [image("a", 400, labels={"until": "1d"}), image("b", 400, labels={"until": "2d"}), index("multi", ["a", "b"])],
+        {"multi": "multi"},
+    )
+    why = reason(plan_one(seen, [{"name": "p", "keep_unexpired": "until"}]), "multi")
+    assert why == 'kept by "p": its images do not agree on the label until'
 
 
 def test_an_index_of_thousands_of_images_has_no_known_label():

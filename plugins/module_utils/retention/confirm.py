@@ -16,8 +16,8 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     PlannedTag,
     RepositoryPlan,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import companion_subject
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository
-from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import companion_subject
 
 
 @dataclass(frozen=True)

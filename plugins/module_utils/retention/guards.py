@@ -16,9 +16,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     PlannedTag,
     RepositoryPlan,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import (
-    companion_subject,
-)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import companion_subject
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.options import Options
 
 

@@ -109,7 +109,8 @@ def remember(state: State, snapshot: Snapshot) -> State:
         restored[repository.name] = still
         if repository.revisions is not None:
             before = untagged.get(repository.name, {})
-            without = set(repository.revisions) - {digest for digest in current.values() if digest}
+            tagged = {digest for digest in current.values() if digest}
+            without = set(repository.revisions) - tagged - set(repository.unlisted)
             untagged[repository.name] = {digest: before.get(digest, snapshot.taken_at) for digest in without}
     return State(
         {name: tags for name, tags in restored.items() if tags},

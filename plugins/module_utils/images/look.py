@@ -25,6 +25,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.images
     agreeing,
     pushed_at,
     revisions_of,
+    unlisted_in,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.progress import LIST, TAGS, Progress
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import require_repository
@@ -131,6 +132,7 @@ def look(
                 missing=frozenset(reading.missing),
                 revisions=revisions_of(known, reading.manifests, reading.missing) if needs.untagged and known else None,
                 problem=reading.problem,
+                unlisted=unlisted_in(known, reading.tags),
             )
         )
     errors = {reading.name: reading.tag_errors for reading in readings if reading.tag_errors}

@@ -16,7 +16,7 @@ def agreeing(scan: t.Optional[Scan], name: str, tags: t.Mapping[str, t.Optional[
     """What SCAN says of the repository NAME, whose TAGS (name to digest) the API has just shown; None if it says nothing usable.
 
     A few tags move between scan and look. Where most of those that both know differ, the scan is of another store or of
-    another time, and nothing of it is believed. A collector's dry run knows no tags, so there is nothing to compare.
+    another time, and nothing of it is believed; nor where no tag is known to both. A collector's dry run knows no tags, so there is nothing to compare.
     """
     stored = scan.repositories.get(name) if scan is not None else None
     if stored is None:
@@ -25,7 +25,7 @@ def agreeing(scan: t.Optional[Scan], name: str, tags: t.Mapping[str, t.Optional[
     same = sum(1 for tag in both if stored.tags[tag].digest == tags[tag])
     if both and same * 2 < len(both):
         return None
-    if stored.tags and tags and not both:
+    if stored.tags and not both:
         return None
     return stored
 
@@ -34,6 +34,15 @@ def pushed_at(stored: t.Optional[StoredRepository], tag: str, digest: t.Optional
     """When TAG was pushed, if the store knows it with the very DIGEST that the API shows."""
     known = stored.tags.get(tag) if stored is not None else None
     return known.pushed if known is not None and known.digest == digest else None
+
+
+def unlisted_in(stored: t.Optional[StoredRepository], tags: t.Mapping[str, t.Optional[str]]) -> t.Dict[str, str]:
+    """Manifests on which the store has a tag that is not among TAGS (name to digest) of the API, or names nothing there.
+
+    Such a tag is gone since the scan, or the list was stale or incomplete: nobody can tell which.
+    """
+    listed = stored.tags.values() if stored is not None else ()
+    return {tag.digest: tag.name for tag in listed if tags.get(tag.name) is None}
 
 
 def revisions_of(

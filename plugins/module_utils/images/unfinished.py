@@ -85,4 +85,6 @@ def _marked(repository: Repository, unfinished: Unfinished) -> Repository:
             if digest in repository.manifests and digest not in tagged
         },
         unfinished_tags=frozenset(doomed | lost),
+        # The tag that a scan from before that run knows is one that the run took off.
+        unlisted={digest: tag for digest, tag in repository.unlisted.items() if digest not in unfinished.digests},
     )

@@ -23,6 +23,7 @@ PROTECTED = "kept: protected"
 BROKEN = "kept: its index names a child that the registry does not have"
 BROKEN_MANIFEST = "kept: names a child that the registry does not have, itself or through a child"
 LABELS_UNKNOWN = 'kept by "%s": its labels could not be read'
+NOT_LISTED = "kept: the store has it under tag %s, which the registry does not list"
 MAY_BE_HIDDEN = "tags of it may be hidden, which find_hidden_tags would show"
 ELSEWHERE = "another repository has it"
 NOT_LOOKED_AT = "a repository that this run does not look at may have it"

@@ -90,6 +90,8 @@ def _pin(verdicts: Verdicts, policies: Policies) -> None:
         for digest, manifest in graph.manifests.items()
         if any(child.digest in missing and child.digest not in graph.manifests for child in manifest.children)
     ]
+    for digest, tag in graph.repository.unlisted.items():
+        verdicts.pinned[digest] = reasons.NOT_LISTED % tag
     for digest in graph.upwards(broken):
         verdicts.pinned[digest] = reasons.BROKEN_MANIFEST
     covers = policies.protected.covers_digest

@@ -1,0 +1,122 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whole runs with a scan of the store at hand, against a registry in memory: what it knows and the API does not show keeps images."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import NotFound, ServerFailed
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.pruning import prune
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.request import prune_request
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.scan import (
+    FILESYSTEM,
+    Scan,
+    StoredManifest,
+    StoredRepository,
+    StoredTag,
+)
+from ansible_collections.fleetops.container_registry.tests.unit.changes.options import DEFAULTS
+from ansible_collections.fleetops.container_registry.tests.unit.changes.test_pruning import (
+    DAY,
+    LEFT_OVER,
+    NOW,
+    ONE,
+    Registry,
+    days_ago,
+    planned,
+)
+from ansible_collections.fleetops.container_registry.tests.unit.images.played_registry import raising
+
+NO_TAG = [{"name": "left over", "untagged": True, "delete": "all"}]
+
+
+@pytest.fixture
+def registry():
+    return Registry()
+
+
+@pytest.fixture
+def run(registry, tmp_path):
+    """A run of the prune, DAYS after NOW."""
+
+    def prune_it(policies, scan, days=0.0, **options):
+        given = dict(
+            DEFAULTS, max_delete_percent=100.0, policies=policies, backup_dir=str(tmp_path / "backup"), **options
+        )
+        request = dataclasses.replace(prune_request(given, False), scan=scan)
+        return prune(registry, request, NOW + days * DAY)
+
+    return prune_it
+
+
+def scan_of(registry, **known):
+    """A scan of the repository a as it is. KNOWN: facts of each manifest, by digest."""
+    tags = {name: StoredTag(name, digest, NOW - 50 * DAY) for name, digest in registry.repositories["a"].items()}
+    named = {tag.digest for tag in tags.values()}
+    manifests = {
+        digest: StoredManifest(digest, NOW - 90 * DAY, **({} if digest in named else known.get(digest, {})))
+        for _repository, digest in registry.manifests
+    }
+    return Scan(FILESYSTEM, NOW, {"a": StoredRepository("a", tags, manifests)})
+
+
+# --- tags that the store has and the API does not list
+
+
+@pytest.fixture
+def versions(registry):
+    return [registry.image("a", f"v{number}", created=days_ago(number + 1)) for number in range(5)]
+
+
+@pytest.mark.parametrize("listing", ["one", "none", "not found"])
+@pytest.mark.parametrize("policies", [NO_TAG, LEFT_OVER])
+def test_what_the_store_has_under_a_tag_is_not_untagged(registry, run, versions, policies, listing):
+    scan = scan_of(registry)
+    registry.faults["tags", "a", ""] = {
+        "one": lambda: ["v0"],
+        "none": list,
+        "not found": raising(NotFound("no repository a", code="NAME_UNKNOWN")),
+    }[listing]
+    for days in (0, 8):
+        result = run(policies, scan, days)
+    assert registry.has(*versions) == [True] * 5
+    if listing == "one":
+        assert (
+            planned(result, versions[4]).reason
+            == "kept: the store has it under tag v4, which the registry does not list"
+        )
+
+
+def test_nor_does_it_go_as_a_child_or_with_a_tag_that_is_listed(registry, run):
+    child = registry.image("a", "v1-amd64", created=days_ago(300))
+    registry.index("a", [child], "v1")
+    other = registry.image("a", "old", "stable", created=days_ago(200))
+    registry.image("a", "new", created=days_ago(1))
+    registry.faults["tags", "a", ""] = lambda: ["new", "old", "v1"]
+    run(ONE, scan_of(registry))
+    assert registry.has(child, other) == [True, True]
+
+
+def test_what_was_pushed_over_since_the_scan_goes(registry, run):
+    old = registry.image("a", "latest", created=days_ago(300))
+    registry.image("a", "other", created=days_ago(3))
+    scan = scan_of(registry)
+    registry.image("a", "latest", created=days_ago(1))
+    run(NO_TAG, scan)
+    assert registry.has(old) == [False]
+
+
+def test_a_run_that_took_tags_off_is_finished_with_the_same_scan(registry, run):
+    old = registry.image("a", "old", created=days_ago(300))
+    registry.image("a", "new", created=days_ago(1))
+    scan = scan_of(registry)
+    registry.faults["delete", "a", old] = raising(ServerFailed("500"))
+    run(ONE, scan, strategy="tag")
+    assert (registry.tags_of(), registry.has(old)) == (["new"], [True])
+    registry.faults.clear()
+    run(ONE, scan, 0.01)
+    assert registry.has(old) == [False]

@@ -331,7 +331,8 @@ class RepositoryScan:
             since = when_untagged(os.path.join(self._tree, tags), contents.tags, untagged)
             for digest in untagged:
                 pushed = contents.manifests[digest].pushed or 0.0
-                contents.manifests[digest] = StoredManifest(digest, pushed, max(since.get(digest, pushed), pushed))
+                if digest in since:
+                    contents.manifests[digest] = StoredManifest(digest, pushed, max(since[digest], pushed))
 
     @contextlib.contextmanager
     def _guarded(self, contents: RepositoryContents, place: str, stops: t.Tuple[str, ...]) -> t.Iterator[None]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import NotFound, ServerFailed
@@ -120,3 +121,68 @@ def test_a_run_that_took_tags_off_is_finished_with_the_same_scan(registry, run):
     registry.faults.clear()
     run(ONE, scan, 0.01)
     assert registry.has(old) == [False]
+
+
+# --- since when
+
+
+def test_what_lost_its_tag_lately_waits_from_the_first_run_that_saw_it_so(registry, run):
+    """Its tag's folder went with its history; it was pushed 90 days ago."""
+    left = registry.image("a", created=days_ago(400))
+    registry.image("a", "new", created=days_ago(1))
+    reasons = [planned(run(LEFT_OVER, scan_of(registry), days), left).reason for days in (0, 6.9, 7)]
+    assert "not known since when" in reasons[0]
+    assert "untagged for 6 days, less than 7d" in reasons[1]
+    assert registry.has(left) == [False]
+
+
+def test_what_was_pushed_over_waits_from_then(registry, run):
+    left = registry.image("a", created=days_ago(400))
+    registry.image("a", "new", created=days_ago(1))
+    over = {left: {"untagged_since": NOW - 5 * DAY}}
+    for days, there in ((0, True), (1.9, True), (2, False)):
+        run(LEFT_OVER, scan_of(registry, **over), days)
+        assert registry.has(left) == [there]
+
+
+def test_the_first_run_already_deletes_what_was_pushed_over_long_ago(registry, run):
+    left = registry.image("a", created=days_ago(400))
+    registry.image("a", "new", created=days_ago(1))
+    run(LEFT_OVER, scan_of(registry, **{left: {"untagged_since": NOW - 8 * DAY}}))
+    assert registry.has(left) == [False]
+
+
+def test_what_a_run_saw_tagged_is_younger_than_another_tags_history_says(registry, run):
+    """It was latest, until 8 days ago, and stable, which somebody has removed since the last run."""
+    left = registry.image("a", "stable", created=days_ago(400))
+    registry.image("a", "latest", created=days_ago(1))
+    over = {left: {"untagged_since": NOW - 8 * DAY}}
+    run(LEFT_OVER, scan_of(registry, **over))
+    del registry.repositories["a"]["stable"]
+    for days, there in ((1, True), (7.9, True), (8, False)):
+        run(LEFT_OVER, scan_of(registry, **over), days)
+        assert registry.has(left) == [there]
+
+
+def test_a_push_of_the_manifest_itself_starts_the_clock_anew(registry, run):
+    """As of a child, which goes before the index that will name it."""
+    left = registry.image("a", created=days_ago(400))
+    registry.image("a", "new", created=days_ago(1))
+    run(LEFT_OVER, scan_of(registry))
+    scan = scan_of(registry)
+    scan.repositories["a"].manifests[left] = StoredManifest(left, NOW + 6.9 * DAY)
+    run(LEFT_OVER, scan, 7)
+    assert registry.has(left) == [True]
+
+
+def test_a_state_file_of_before_is_read(registry, run, tmp_path):
+    left = registry.image("a", created=days_ago(400))
+    registry.image("a", "new", created=days_ago(1))
+    run(LEFT_OVER, scan_of(registry))
+    path = tmp_path / "backup" / "state.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    for entry in document["registries"].values():
+        del entry["looked"]
+    path.write_text(json.dumps(document), encoding="utf-8")
+    run(LEFT_OVER, scan_of(registry), 7)
+    assert registry.has(left) == [False]

@@ -79,13 +79,17 @@ def test_it_counts_from_the_last_of_several_tags(store):
     assert repositories["app"].manifests[old].untagged_since == 5000
 
 
-def test_without_a_history_it_counts_from_its_push(store):
+def test_without_a_history_nobody_knows_since_when(store):
     alone = store.image("app", None, at=1234)
     gone = store.image("app", "gone", at=1000)
     MadeStore.remove(os.path.join(store.repository("app"), "_manifests", "tags", "gone"))
     _work, repositories = scan(store)
-    assert repositories["app"].manifests[alone].untagged_since == 1234
-    assert repositories["app"].manifests[gone].untagged_since == 1000
+    manifests = repositories["app"].manifests
+    assert [(manifests[one].pushed, manifests[one].untagged_since) for one in (alone, gone)] == [
+        (1234, None),
+        (1000, None),
+    ]
+    assert {one["untagged_since"] for one in row(told(store, details="all"), "app")["untagged_manifests"]} == {None}
 
 
 def test_it_is_never_before_its_own_last_push(store):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.fleetops.container_registry.plugins.module_utils.images.reading import Reader, Reading
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.scan import Scan, StoredRepository
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Revision
 
@@ -43,6 +44,34 @@ def unlisted_in(stored: t.Optional[StoredRepository], tags: t.Mapping[str, t.Opt
     """
     listed = stored.tags.values() if stored is not None else ()
     return {tag.digest: tag.name for tag in listed if tags.get(tag.name) is None}
+
+
+def read_dependants(reader: Reader, readings: t.Sequence[Reading], stored: t.Mapping[str, StoredRepository]) -> None:
+    """Read what of STORED (by repository) may need a manifest that was read, and what these need, until there is no more.
+
+    No tag leads to an untagged index, and all the same it needs its children. Raises DeadlineExceeded.
+    """
+    asked: t.Dict[str, t.Set[str]] = {reading.name: set() for reading in readings}
+    waiting = True
+    while waiting:
+        waiting = False
+        for reading in readings:
+            known = stored.get(reading.name)
+            if known is not None and not reading.stopped:
+                above = _dependants(known, reading.manifests) - asked[reading.name]
+                asked[reading.name] |= above
+                reading.want(above)
+                waiting = waiting or bool(reading.wanted)
+        reader.read_wanted(readings)
+
+
+def _dependants(stored: StoredRepository, known: t.Container[str]) -> t.Set[str]:
+    """Indexes of STORED that name one of KNOWN, and manifests that the scan has not read, which may be such."""
+    return {
+        digest
+        for digest, manifest in stored.manifests.items()
+        if manifest.children is None or any(child in known for child in manifest.children)
+    }
 
 
 def revisions_of(

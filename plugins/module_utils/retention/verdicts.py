@@ -201,7 +201,7 @@ def _judge_untagged(
             verdict = Verdict(True, "kept: untagged, no policy governs it")
         elif found.uncertain:
             verdict = Verdict(True, reasons.LABELS_UNKNOWN % found.policy.name, found.policy.name)
-        elif revisions is None:
+        elif revisions is None and not found.policy.keep_all:
             # Another untagged index, which nobody could list, may need it.
             verdict = Verdict(
                 True,
@@ -211,7 +211,7 @@ def _judge_untagged(
         elif graph.repository.doubt:
             verdict = Verdict(True, reasons.kept(found.policy.name, graph.repository.doubt), found.policy.name)
         else:
-            revision = revisions.get(digest)
+            revision = (revisions or {}).get(digest)
             since = revision.untagged_since if revision is not None else None
             verdict = judge_untagged(found.policy, digest, since, verdicts.facts)
         if digest in graph.loose:

@@ -123,6 +123,78 @@ def test_a_run_that_took_tags_off_is_finished_with_the_same_scan(registry, run):
     assert registry.has(old) == [False]
 
 
+# --- untagged indexes that need what goes
+
+
+@pytest.fixture
+def needy(registry):
+    """An index without a tag, of one image that is tagged and one that is not; both, and a manifest that nobody needs."""
+    child = registry.image("a", created=days_ago(400))
+    other = registry.image("a", created=days_ago(399), size=3)
+    loose = registry.image("a", created=days_ago(398), size=4)
+    needy = registry.index("a", [registry.index("a", [child, other])])
+    registry.index("a", [child], "v1")
+    registry.image("a", "new", created=days_ago(1), size=9)
+    return needy, child, other, loose
+
+
+def told_children(registry, scan):
+    """SCAN of a store whose indexes were read."""
+    manifests = {
+        digest: dataclasses.replace(
+            manifest,
+            children=tuple(
+                entry["digest"] for entry in json.loads(registry.manifests["a", digest][1]).get("manifests", ())
+            ),
+        )
+        for digest, manifest in scan.repositories["a"].manifests.items()
+    }
+    return dataclasses.replace(
+        scan, repositories={"a": dataclasses.replace(scan.repositories["a"], manifests=manifests)}
+    )
+
+
+@pytest.mark.parametrize("read", [True, False], ids=["indexes are known", "nobody read the manifests"])
+@pytest.mark.parametrize("more", [[], [{"name": "left", "untagged": True, "keep": "all"}]])
+def test_an_untagged_index_that_the_scan_knows_keeps_its_children(registry, run, needy, more, read):
+    scan = scan_of(registry)
+    result = run(ONE + more, told_children(registry, scan) if read else scan)
+    assert registry.tags_of() == ["new"]
+    assert registry.has(*needy) == [True] * 4
+    assert result.plan.repositories[0].untagged is None
+    inner = next(digest for digest in registry.manifests if needy[0] == digest[1])
+    words = "kept: untagged, no policy governs it" if not more else 'kept by "left": untagged, keep: all'
+    assert planned(result, inner[1]).reason == words
+
+
+def test_only_what_may_be_needed_is_read(registry, run, needy):
+    others = [registry.index("a", [needy[3]]), registry.image("a", created=days_ago(7))]
+    run(ONE, told_children(registry, scan_of(registry)))
+    asked = {name for method, _repository, name in registry.calls if method == "get"}
+    assert set(needy[:3]) <= asked
+    assert not asked & {needy[3], *others}
+
+
+def test_what_a_journal_dooms_is_held_by_an_untagged_index_too(registry, run):
+    old = registry.image("a", "old", created=days_ago(300))
+    registry.image("a", "new", created=days_ago(1))
+    registry.faults["delete", "a", old] = raising(ServerFailed("500"))
+    run(ONE, None, strategy="tag")
+    assert registry.tags_of() == ["new"]
+    registry.faults.clear()
+    index = registry.index("a", [old])
+    run(ONE, told_children(registry, scan_of(registry)), 0.01)
+    assert registry.has(old, index) == [True, True]
+
+
+def test_an_index_that_goes_takes_its_children_along_as_before(registry, run):
+    child = registry.image("a", created=days_ago(300))
+    index = registry.index("a", [child], "old")
+    registry.image("a", "new", created=days_ago(1))
+    run(ONE, told_children(registry, scan_of(registry)))
+    assert registry.has(index, child) == [False, False]
+
+
 # --- since when
 
 

@@ -122,6 +122,18 @@ def test_who_needs_the_untagged(store):
     assert untagged[lost]["referred_by"] == []
 
 
+def test_indexes_name_their_children_and_what_cannot_be_read_may_name_anything(store):
+    child, lost = store.image("app", None), store.image("app", None)
+    inner = store.index("app", [child])
+    outer = store.index("app", [inner, child], "multi")
+    with open(store.blob_path(lost), "wb"):
+        pass
+    _work, repositories = scan(store)
+    manifests = repositories["app"].manifests
+    children = [manifests[digest].children for digest in (child, inner, outer, lost)]
+    assert children == [(), (child,), (inner, child), None]
+
+
 def test_bytes_are_counted_once_and_shared_ones_apart(store):
     shared = store.layer("one", b"s" * 1000)
     store.image("one", "a", layers=[shared, b"1" * 100])

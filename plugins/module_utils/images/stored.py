@@ -17,7 +17,8 @@ def agreeing(scan: t.Optional[Scan], name: str, tags: t.Mapping[str, t.Optional[
     """What SCAN says of the repository NAME, whose TAGS (name to digest) the API has just shown; None if it says nothing usable.
 
     A few tags move between scan and look. Where most of those that both know differ, the scan is of another store or of
-    another time, and nothing of it is believed; nor where no tag is known to both. A collector's dry run knows no tags, so there is nothing to compare.
+    another time, and nothing of it is believed; nor where no tag is known to both. A collector's dry run knows no tags,
+    so there is nothing to compare.
     """
     stored = scan.repositories.get(name) if scan is not None else None
     if stored is None:

@@ -76,6 +76,8 @@ options:
         M(fleetops.container_registry.registry_garbage_collect) has written about this registry's store.
       - It tells what the API does not, push times and manifests without a tag. Policies with C(order_by=pushed) or
         C(untagged=true) need it.
+      - It also names indexes without a tag, which keep their children then, whatever the policies are. Without it, such an index
+        may lose children that go with a tag of their own.
     type: path
   plan_file:
     description:

@@ -373,7 +373,8 @@ repositories:
           type: str
           sample: "2026-02-01T09:30:00Z"
         untagged_since:
-          description: When a tag that had named it was pushed over, or else RV(repositories[].untagged_manifests[].pushed).
+          description: When a tag that had named it was pushed over, the last time, but not before its own last push. V(null) where no history
+            tells it, as the tags that named it were removed, or it never had one.
           type: str
           sample: "2026-02-14T09:30:00Z"
         referred_by:

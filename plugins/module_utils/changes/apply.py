@@ -58,10 +58,10 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     RepositoryPlan,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.progress import Progress
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import companion_subject
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.tombstone import Tombstone
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.confirm import confirm
-from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import companion_subject
 
 # Whatever answers like this to one repository answers like this to all of them.
 STOPS_THE_RUN = (Unsupported, ConnectionFailed, DeadlineExceeded, RateLimited)

@@ -5,8 +5,8 @@
 """What has to be remembered from run to run: tags that were restored, and when a manifest was first seen without a tag.
 
 One JSON file beside the backups, replaced as a whole. It holds, for each registry's URL and each repository, ``restored`` (tag:
-its digest, old push time, until when it is held from pruning, and when it was restored) and ``untagged`` (digest: first seen without a tag). Times
-are in seconds since the epoch.
+its digest, old push time, until when it is held from pruning, and when it was restored), ``untagged`` (digest: without a tag since, as far as a first
+sighting tells) and ``looked`` (when a run last saw all of its manifests). Times are in seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class State:
 
     restored: t.Dict[str, t.Dict[str, RestoredTag]] = field(default_factory=dict)
     untagged: t.Dict[str, t.Dict[str, float]] = field(default_factory=dict)
+    looked: t.Dict[str, float] = field(default_factory=dict)
 
 
 def read_state(directory: str, url: str) -> State:
@@ -76,6 +77,7 @@ def write_state(directory: str, url: str, state: State) -> None:
         "untagged": {
             name: dict(sorted(digests.items())) for name, digests in sorted(state.untagged.items()) if digests
         },
+        "looked": dict(sorted(state.looked.items())),
     }
     document = {"schema": STATE_SCHEMA, "version": STATE_VERSION, "registries": registries}
     try:
@@ -95,7 +97,9 @@ def remember(state: State, snapshot: Snapshot) -> State:
 
     Only repositories that SNAPSHOT lists revisions of are touched: elsewhere nothing was seen.
     """
+    now = snapshot.taken_at
     untagged = dict(state.untagged)
+    looked = dict(state.looked)
     restored = {name: dict(tags) for name, tags in state.restored.items()}
     for repository in snapshot.repositories:
         if repository.problem:
@@ -104,16 +108,24 @@ def remember(state: State, snapshot: Snapshot) -> State:
         still = {
             tag: entry
             for tag, entry in restored.get(repository.name, {}).items()
-            if current.get(tag) == entry.digest and (entry.until > snapshot.taken_at or entry.pushed is not None)
+            if current.get(tag) == entry.digest and (entry.until > now or entry.pushed is not None)
         }
         restored[repository.name] = still
         if repository.revisions is not None:
             before = untagged.get(repository.name, {})
-            without = set(repository.revisions) - {digest for digest in current.values() if digest}
-            untagged[repository.name] = {digest: before.get(digest, snapshot.taken_at) for digest in without}
+            tagged = {digest for digest in current.values() if digest}
+            without = set(repository.revisions) - tagged - set(repository.unlisted)
+            untagged[repository.name] = {
+                digest: before.get(
+                    digest, _first_seen(repository.revisions[digest], state.looked.get(repository.name), now)
+                )
+                for digest in without
+            }
+            looked[repository.name] = now
     return State(
         {name: tags for name, tags in restored.items() if tags},
         {name: digests for name, digests in untagged.items() if digests},
+        looked,
     )
 
 
@@ -126,11 +138,14 @@ def recall(snapshot: Snapshot, state: State) -> Snapshot:
 
 def _recall(repository: Repository, state: State, now: float) -> Repository:
     restored = state.restored.get(repository.name, {})
-    seen = state.untagged.get(repository.name, {})
+    seen, looked = state.untagged.get(repository.name, {}), state.looked.get(repository.name)
     tags = tuple(_recall_tag(tag, restored.get(tag.name), now) for tag in repository.tags)
     revisions = repository.revisions
     if revisions is not None:
-        revisions = {digest: _recall_revision(revision, seen.get(digest)) for digest, revision in revisions.items()}
+        revisions = {
+            digest: replace(revision, untagged_since=_untagged_since(revision, seen.get(digest), looked, now))
+            for digest, revision in revisions.items()
+        }
     return replace(repository, tags=tags, revisions=revisions)
 
 
@@ -143,10 +158,26 @@ def _recall_tag(tag: Tag, entry: t.Optional[RestoredTag], now: float) -> Tag:
     return replace(tag, pushed=pushed, hold=hold)
 
 
-def _recall_revision(revision: Revision, seen: t.Optional[float]) -> Revision:
-    if revision.untagged_since is not None or seen is None:
-        return revision
-    return replace(revision, untagged_since=seen)
+def _untagged_since(
+    revision: Revision, seen: t.Optional[float], looked: t.Optional[float], now: float
+) -> t.Optional[float]:
+    """Since when REVISION has no tag, None if nobody knows: what is remembered (SEEN), or what the store's history tells.
+
+    A tag that was removed leaves no history. So what was there when its repository was LOOKED at last, and had a tag then, has lost
+    its last one since, whatever the history of another tag tells.
+    """
+    told, pushed = revision.untagged_since, revision.pushed
+    if seen is not None:
+        return max(moment for moment in (seen, told, pushed) if moment is not None)
+    if told is not None and looked is not None and pushed is not None and max(told, pushed) < looked:
+        return now
+    return told
+
+
+def _first_seen(revision: Revision, looked: t.Optional[float], now: float) -> float:
+    """What to remember of REVISION, which is seen without a tag for the first time."""
+    since = _untagged_since(revision, None, looked, now)
+    return now if since is None else min(since, now)
 
 
 def _path(directory: str) -> str:
@@ -187,6 +218,7 @@ def _state(entry: t.Any, path: str) -> State:
             name: {digest: float(seen) for digest, seen in digests.items()}
             for name, digests in entry["untagged"].items()
         }
+        looked = {name: float(moment) for name, moment in entry.get("looked", {}).items()}
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise StateError("%s is damaged. Move it away; holds of restored tags are then forgotten" % path) from error
-    return State(restored, untagged)
+    return State(restored, untagged, looked)

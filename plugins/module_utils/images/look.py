@@ -24,11 +24,13 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.images
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.stored import (
     agreeing,
     pushed_at,
+    read_dependants,
     revisions_of,
+    unlisted_in,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.progress import LIST, TAGS, Progress
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import require_repository
-from ansible_collections.fleetops.container_registry.plugins.module_utils.model.scan import Scan
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.scan import Scan, StoredRepository
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import (
     Repository,
     Snapshot,
@@ -50,7 +52,7 @@ class Needs:
     """How deep to look. MANIFESTS: read every manifest, children too (else digests only). CONFIGS: dates and labels of images.
 
     BLOBS: whether the configs and layers of what is read are served. UNTAGGED: manifests that no tag names, as far as a scan lists
-    them.
+    them; without it only those are read of them that need something which a tag leads to.
     """
 
     manifests: bool = True
@@ -63,13 +65,15 @@ class Needs:
 class Looked:
     """A snapshot, and the bytes of what was read for it.
 
-    By repository: TAG_ERRORS, the tags that could not be read, with the reason; MISSING_BLOBS, digests that are named and not served.
+    By repository: TAG_ERRORS, the tags that could not be read, with the reason; MISSING_BLOBS, digests that are named and not served;
+    STORED, what a scan says, as far as it is believed.
     """
 
     snapshot: Snapshot
     bodies: Bodies
     tag_errors: t.Mapping[str, t.Mapping[str, str]] = field(default_factory=dict)
     missing_blobs: t.Mapping[str, t.AbstractSet[str]] = field(default_factory=dict)
+    stored: t.Mapping[str, StoredRepository] = field(default_factory=dict)
 
 
 def look(
@@ -105,6 +109,7 @@ def look(
     looking.list_tags(readings, given is not None and must_exist, wanted)
     looking.resolve(readings)
     stored = {reading.name: agreeing(scan, reading.name, reading.tags) for reading in readings}
+    believed = {name: known for name, known in stored.items() if known is not None}
     parked = {reading.name: _parked(reading) for reading in readings}
     if needs.manifests:
         for reading in readings:
@@ -116,6 +121,8 @@ def look(
             if needs.untagged and known is not None:
                 reading.want(known.manifests)
         reader.read_wanted(readings)
+        if not needs.untagged:
+            read_dependants(reader, readings, believed)
     if needs.blobs:
         reader.find_blobs(readings)
     if needs.configs:
@@ -131,12 +138,13 @@ def look(
                 missing=frozenset(reading.missing),
                 revisions=revisions_of(known, reading.manifests, reading.missing) if needs.untagged and known else None,
                 problem=reading.problem,
+                unlisted=unlisted_in(known, reading.tags),
             )
         )
     errors = {reading.name: reading.tag_errors for reading in readings if reading.tag_errors}
     missing_blobs = {reading.name: reading.missing_blobs for reading in readings}
     snapshot = Snapshot(now, tuple(found), complete=selected is None and given is None)
-    return Looked(snapshot, bodies, errors, missing_blobs)
+    return Looked(snapshot, bodies, errors, missing_blobs, believed)
 
 
 class _Look:

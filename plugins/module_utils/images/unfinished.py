@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.look import Looked
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.reading import Reader, Reading
+from ansible_collections.fleetops.container_registry.plugins.module_utils.images.stored import read_dependants
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository
 
 
@@ -25,7 +26,7 @@ class Unfinished:
 
 
 def with_digests(client: RegistryClient, looked: Looked, digests: t.Mapping[str, t.Iterable[str]]) -> Looked:
-    """LOOKED with the manifests of DIGESTS (by repository) read too, as far as the registry has them, and what they name.
+    """LOOKED with the manifests of DIGESTS (by repository) read too, as far as the registry has them, what they name, and what needs them.
 
     Raises DeadlineExceeded; any other failure is the repository's problem.
     """
@@ -42,6 +43,7 @@ def with_digests(client: RegistryClient, looked: Looked, digests: t.Mapping[str,
             reading.want(digests[repository.name])
             readings[repository.name] = reading
     reader.read_wanted(list(readings.values()))
+    read_dependants(reader, list(readings.values()), looked.stored)
     repositories = tuple(
         _added(repository, readings[repository.name]) if repository.name in readings else repository
         for repository in looked.snapshot.repositories
@@ -85,4 +87,6 @@ def _marked(repository: Repository, unfinished: Unfinished) -> Repository:
             if digest in repository.manifests and digest not in tagged
         },
         unfinished_tags=frozenset(doomed | lost),
+        # The tag that a scan from before that run knows is one that the run took off.
+        unlisted={digest: tag for digest, tag in repository.unlisted.items() if digest not in unfinished.digests},
     )

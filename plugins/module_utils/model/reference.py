@@ -16,6 +16,8 @@ MAX_REPOSITORY_LENGTH = 255
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(r"%s(?:/%s)*\Z" % (_COMPONENT, _COMPONENT))
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
+# cosign's tags (sha256-<hex>.sig, .att, .sbom) and the referrers fallback tag of the OCI distribution specification.
+_COMPANION = re.compile(r"(sha256)-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?\Z")
 _DIGESTS = (re.compile(r"sha256:[0-9a-f]{64}\Z"), re.compile(r"sha512:[0-9a-f]{128}\Z"))
 
 
@@ -31,6 +33,12 @@ def is_digest(text: str) -> bool:
 def is_tag(text: str) -> bool:
     """Whether TEXT may name a tag."""
     return bool(_TAG.match(text))
+
+
+def companion_subject(tag: str) -> t.Optional[str]:
+    """The digest that a companion tag is about; None if TAG is no companion's name."""
+    match = _COMPANION.match(tag)
+    return "%s:%s" % match.groups() if match else None
 
 
 def is_repository(text: str) -> bool:

@@ -27,11 +27,15 @@ class StoredTag:
 
 @dataclass(frozen=True)
 class StoredManifest:
-    """A manifest in a repository of the store. PUSHED: last push by any tag. UNTAGGED_SINCE: None while tagged or unknown."""
+    """A manifest in a repository of the store. PUSHED: last push by any tag. UNTAGGED_SINCE: None while tagged or unknown.
+
+    CHILDREN: the manifests that it names as an index; None where nobody has read it.
+    """
 
     digest: str
     pushed: t.Optional[float] = None
     untagged_since: t.Optional[float] = None
+    children: t.Optional[t.Tuple[str, ...]] = None
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ class Repository:
 
     MANIFESTS holds every manifest that was read, by digest: tagged ones, children, untagged ones. MISSING holds digests that
     a manifest here names as child or subject and that the repository does not have. REVISIONS lists every stored manifest,
-    or is None where nobody could list them (the API cannot). DOUBT, when not empty, says why what has no tag here may have one.
+    or is None where nobody could list them (the API cannot). UNLISTED: manifests on which the store has a tag that the registry did not
+    list, and that tag. DOUBT, when not empty, says why what has no tag here may have one.
     PROBLEM, when not empty, says why nothing here may be deleted.
     UNFINISHED: manifests without a tag that an earlier run had planned to delete and did not reach, with the reason in words;
     UNFINISHED_TAGS: tags that such a run had doomed, and that dangle now or still name what they did (one of them that dangles, or
@@ -60,6 +61,7 @@ class Repository:
     unfinished: t.Mapping[str, str] = field(default_factory=dict)
     unfinished_tags: t.FrozenSet[str] = frozenset()
     doubt: str = ""
+    unlisted: t.Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     PlannedTag,
     RepositoryPlan,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import companion_subject
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import (
     Repository,
     Tag,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import companion_subject
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ each other.
 
 from __future__ import annotations
 
-import re
 import typing as t
 from dataclasses import dataclass, field
 
@@ -18,6 +17,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     TOMBSTONE,
     Manifest,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import companion_subject
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import (
     Repository,
     Tag,
@@ -25,16 +25,6 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
 
 # How BuildKit marks the attestations that it puts beside the images of an index.
 NO_PLATFORM = "unknown/unknown"
-
-# cosign's tags (sha256-<hex>.sig, .att, .sbom) and the referrers fallback tag of the OCI distribution
-# specification.
-_COMPANION = re.compile(r"(sha256)-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?\Z")
-
-
-def companion_subject(tag: str) -> t.Optional[str]:
-    """The digest that a companion tag is about; None if TAG is no companion's name."""
-    match = _COMPANION.match(tag)
-    return "%s:%s" % match.groups() if match else None
 
 
 @dataclass

@@ -91,6 +91,8 @@ def _pin(verdicts: Verdicts, policies: Policies) -> None:
         for digest, manifest in graph.manifests.items()
         if any(child.digest in missing and child.digest not in graph.manifests for child in manifest.children)
     ]
+    for digest, tag in graph.repository.unlisted.items():
+        verdicts.pinned[digest] = reasons.NOT_LISTED % tag
     for digest in graph.upwards(broken):
         verdicts.pinned[digest] = reasons.BROKEN_MANIFEST
     covers = policies.protected.covers_digest
@@ -201,7 +203,7 @@ def _judge_untagged(
             verdict = Verdict(True, "kept: untagged, no policy governs it")
         elif found.doubt:
             verdict = _doubtful(found)
-        elif revisions is None:
+        elif revisions is None and not found.policy.keep_all:
             # Another untagged index, which nobody could list, may need it.
             verdict = Verdict(
                 True,
@@ -211,7 +213,7 @@ def _judge_untagged(
         elif graph.repository.doubt:
             verdict = Verdict(True, reasons.kept(found.policy.name, graph.repository.doubt), found.policy.name)
         else:
-            revision = revisions.get(digest)
+            revision = (revisions or {}).get(digest)
             since = revision.untagged_since if revision is not None else None
             verdict = judge_untagged(found.policy, digest, since, verdicts.facts)
         if digest in graph.loose:

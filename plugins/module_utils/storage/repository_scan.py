@@ -10,11 +10,12 @@ import contextlib
 import os
 import typing as t
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import (
     MAX_MANIFEST_BYTES,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import is_digest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.scan import (
     StoredManifest,
     StoredRepository,
@@ -265,6 +266,9 @@ class RepositoryScan:
         linked: t.Set[int],
         used: t.Set[int],
     ) -> None:
+        if digest in contents.manifests:
+            children = tuple(child for child in content.children if is_digest(child))
+            contents.manifests[digest] = StoredManifest(digest, contents.manifests[digest].pushed, None, children)
         if content.subject:
             contents.subjects[digest] = content.subject
         for child in content.children:
@@ -330,8 +334,10 @@ class RepositoryScan:
         if untagged:
             since = when_untagged(os.path.join(self._tree, tags), contents.tags, untagged)
             for digest in untagged:
-                pushed = contents.manifests[digest].pushed or 0.0
-                contents.manifests[digest] = StoredManifest(digest, pushed, max(since.get(digest, pushed), pushed))
+                if digest in since:
+                    manifest = contents.manifests[digest]
+                    moment = max(since[digest], manifest.pushed or 0.0)
+                    contents.manifests[digest] = replace(manifest, untagged_since=moment)
 
     @contextlib.contextmanager
     def _guarded(self, contents: RepositoryContents, place: str, stops: t.Tuple[str, ...]) -> t.Iterator[None]:

@@ -69,12 +69,15 @@ def _records(
         yield {"type": "repository", "name": repository.name}
         for manifest in repository.manifests.values():
             counts["manifests"] += 1
-            yield {
+            record: t.Dict[str, t.Any] = {
                 "type": "manifest",
                 "digest": manifest.digest,
                 "pushed": manifest.pushed,
                 "untagged_since": manifest.untagged_since,
             }
+            if manifest.children is not None:
+                record["children"] = list(manifest.children)
+            yield record
         for tag in repository.tags.values():
             counts["tags"] += 1
             yield {"type": "tag", "name": tag.name, "digest": tag.digest, "pushed": tag.pushed}
@@ -146,7 +149,7 @@ class _Reader:
         if self._tags is None or digest in self._manifests:
             raise self._invalid("the manifest %s is repeated, or in no repository" % digest)
         self._manifests[digest] = StoredManifest(
-            digest, self._time(record, "pushed"), self._time(record, "untagged_since")
+            digest, self._time(record, "pushed"), self._time(record, "untagged_since"), self._children(record)
         )
         self._counts["manifests"] += 1
 
@@ -162,6 +165,14 @@ class _Reader:
             if record.get(name) != count:
                 raise self._invalid("it holds %d %s and should hold %.100r" % (count, name, record.get(name)))
         self._ended = True
+
+    def _children(self, record: t.Dict[str, t.Any]) -> t.Optional[t.Tuple[str, ...]]:
+        children = record.get("children")
+        if children is None:
+            return None
+        if not isinstance(children, list):
+            raise self._invalid("its children are no list: %.100r" % (children,))
+        return tuple(self._digest({"digest": child}) for child in children)
 
     def _digest(self, record: t.Dict[str, t.Any]) -> str:
         digest = record.get("digest")

@@ -16,6 +16,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     PlannedTag,
     RepositoryPlan,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import companion_subject
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.reach import reached
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.repository_scan import (
     RepositoryContents,
@@ -72,9 +73,9 @@ def still_valid(
     is to go, the config's digest.
 
     A doomed tag that names something else by now stays. A doomed manifest stays if anything that stays needs it: a tag, an
-    index (also one that the plan does not know), or a tag whose link is broken and that may have named it. What refers to such
-    a manifest stays with it. What PROTECTION covers stays, with every index above it and every tag on these. If something that
-    stays cannot be read, nobody knows what it needs, and nothing goes.
+    index (also one that the plan does not know), or a tag whose link is broken and that may have named it. What refers to a
+    manifest that stays, by its subject or by its tag's name, stays with it, and so does that tag. What PROTECTION covers stays, with
+    every index above it and every tag on these. If something that stays cannot be read, nobody knows what it needs, and nothing goes.
     """
     result = StillValid(plan.name)
     hidden = now.unreadable or ("%d of its links are broken" % now.broken_links if now.broken_links else "")
@@ -110,22 +111,34 @@ def still_valid(
     for child, parents in now.parents.items():
         for parent in parents:
             children.setdefault(parent, []).append(child)
-    needed = reached(roots, children)
-    unread = sorted(needed & now.unread)
+    # What is not there holds nothing: a signature of a child that is missing is an orphan.
+    about = {tag.name: _subjects(tag, now) & now.manifests.keys() for tag in result.tags}
+    referrers: t.Dict[str, t.List[str]] = {}
+    for referrer, subject in now.subjects.items():
+        if referrer in doomed and subject in now.manifests:
+            referrers.setdefault(subject, []).append(referrer)
+    for tag in result.tags:
+        for subject in about[tag.name]:
+            if tag.digest in doomed:
+                referrers.setdefault(subject, []).append(tag.digest)
+    staying = reached(roots, children, referrers)
+    unread = sorted(staying & now.unread)
     if unread and (doomed or result.tags):
         result.problem = "%s stays and cannot be read, so what it needs is unknown" % unread[0]
         result.drifted.append((plan.name, result.problem))
         return result
-    referrers: t.Dict[str, t.List[str]] = {}
-    for referrer, subject in now.subjects.items():
-        if referrer in doomed:
-            referrers.setdefault(subject, []).append(referrer)
-    rescued = reached(needed & doomed.keys(), children, referrers) & doomed.keys()
+    rescued = staying & doomed.keys()
     result.drifted.extend(
         (digest, _PROTECTED if digest in spared else "something that stays needs it now") for digest in sorted(rescued)
     )
+    kept = {tag.name: sorted(about[tag.name] & staying) for tag in result.tags}
+    result.drifted.extend(
+        (name, "it is about %s, which stays" % subjects[0]) for name, subjects in kept.items() if subjects
+    )
+    parking = {tag.parked for tag in result.tags if kept[tag.name]}
+    result.tags = [tag for tag in result.tags if not kept[tag.name]]
     result.levels = _levels([manifest for digest, manifest in doomed.items() if digest not in rescued], now.parents)
-    result.tombstones = sorted(tombstones - needed - doomed.keys())
+    result.tombstones = sorted(tombstones - parking - staying - doomed.keys())
     return result
 
 
@@ -160,6 +173,12 @@ def _levels(
         for manifest in level:
             del left[manifest.digest]
     return levels
+
+
+def _subjects(tag: PlannedTag, now: RepositoryContents) -> t.Set[str]:
+    """What TAG is about, by its name or by its manifest."""
+    named = (companion_subject(tag.name), now.subjects.get(tag.digest or ""))
+    return {subject for subject in named if subject}
 
 
 def _names(now: RepositoryContents, tag: str) -> t.Optional[str]:

@@ -61,7 +61,8 @@ def when_untagged(folder: str, tags: t.Mapping[str, StoredTag], untagged: t.Set[
     """When each of the UNTAGGED digests that a tag of FOLDER has named before was pushed over, the last time.
 
     A tag's index keeps every digest that it ever named, with the time of its last push. A digest that was pushed again later
-    hides when it was first pushed: then the time found is too late, never too early.
+    hides when it was first pushed: then the time found is too late, never too early. A tag that was removed took its index along, so
+    what only such tags have named is not in the result, nor is what never had a tag.
     """
     since: t.Dict[str, float] = {}
     for tag in tags.values():

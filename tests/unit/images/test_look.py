@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api import errors, parallel
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.bodies import Bodies
@@ -332,7 +334,7 @@ def scanned(tags=(), manifests=(), source=FILESYSTEM):
     stored = StoredRepository(
         "a",
         {name: StoredTag(name, digest, pushed) for name, digest, pushed in tags},
-        {digest: StoredManifest(digest, 5.0, 6.0) for digest in manifests},
+        {digest: StoredManifest(digest, 5.0, 6.0, ()) for digest in manifests},
     )
     return Scan(source, NOW, {"a": stored})
 
@@ -365,6 +367,20 @@ class TestScan:
         repository = seen(registry, Needs(), scan=scanned([], [untagged]))["a"]
         assert repository.revisions is None
         assert untagged not in repository.manifests
+
+    def test_an_untagged_index_that_needs_what_is_tagged_is(self, registry):
+        tagged = registry.image("a", "v1")
+        other = registry.image("a", created="2024-01-01T00:00:00Z")
+        outer = registry.index("a", [registry.index("a", [tagged, other])])
+        (inner,) = (child["digest"] for child in json.loads(registry.manifests["a", outer][1])["manifests"])
+        scan = scanned([("v1", tagged, 1.0)], [tagged, other])
+        scan.repositories["a"].manifests[inner] = StoredManifest(inner, children=(tagged, other))
+        scan.repositories["a"].manifests[outer] = StoredManifest(outer, children=(inner,))
+        registry.faults["get", "a", outer] = raising(errors.ServerFailed("down"))
+        assert "down" in seen(registry, Needs(), scan=scan)["a"].problem
+        registry.faults.clear()
+        repository = seen(registry, Needs(), scan=scan)["a"]
+        assert set(repository.manifests) == {tagged, other, inner, outer}
 
     @pytest.mark.parametrize("tags", [[("v1", GONE, 1.0), ("v2", GONE, 1.0)], [("other", GONE, 1.0)]])
     def test_a_scan_of_another_store_is_not_believed(self, registry, tags):

@@ -79,13 +79,17 @@ def test_it_counts_from_the_last_of_several_tags(store):
     assert repositories["app"].manifests[old].untagged_since == 5000
 
 
-def test_without_a_history_it_counts_from_its_push(store):
+def test_without_a_history_nobody_knows_since_when(store):
     alone = store.image("app", None, at=1234)
     gone = store.image("app", "gone", at=1000)
     MadeStore.remove(os.path.join(store.repository("app"), "_manifests", "tags", "gone"))
     _work, repositories = scan(store)
-    assert repositories["app"].manifests[alone].untagged_since == 1234
-    assert repositories["app"].manifests[gone].untagged_since == 1000
+    manifests = repositories["app"].manifests
+    assert [(manifests[one].pushed, manifests[one].untagged_since) for one in (alone, gone)] == [
+        (1234, None),
+        (1000, None),
+    ]
+    assert {one["untagged_since"] for one in row(told(store, details="all"), "app")["untagged_manifests"]} == {None}
 
 
 def test_it_is_never_before_its_own_last_push(store):
@@ -116,6 +120,18 @@ def test_who_needs_the_untagged(store):
     assert untagged[lost_child]["referred_by"] == [lost_index]
     assert untagged[referrer]["refers_to"] == child
     assert untagged[lost]["referred_by"] == []
+
+
+def test_indexes_name_their_children_and_what_cannot_be_read_may_name_anything(store):
+    child, lost = store.image("app", None), store.image("app", None)
+    inner = store.index("app", [child])
+    outer = store.index("app", [inner, child], "multi")
+    with open(store.blob_path(lost), "wb"):
+        pass
+    _work, repositories = scan(store)
+    manifests = repositories["app"].manifests
+    children = [manifests[digest].children for digest in (child, inner, outer, lost)]
+    assert children == [(), (child,), (inner, child), None]
 
 
 def test_bytes_are_counted_once_and_shared_ones_apart(store):

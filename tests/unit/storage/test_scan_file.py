@@ -37,7 +37,7 @@ SCAN = Scan(
         "team/app": StoredRepository(
             name="team/app",
             tags={"1.0": StoredTag("1.0", A, 1600000000.5), "odd": StoredTag("odd", B)},
-            manifests={A: StoredManifest(A, 1600000000.5), B: StoredManifest(B, 1.0, 2.0)},
+            manifests={A: StoredManifest(A, 1600000000.5), B: StoredManifest(B, 1.0, 2.0, (A,))},
         ),
         "empty": StoredRepository(name="empty"),
     },
@@ -81,6 +81,8 @@ def change(index, **values):
         (change(0, scanned_at=True), "no time"),
         (change(2, pushed="yesterday"), "no time"),
         (change(2, pushed=float("1e300")), "no time"),
+        (change(2, children="all"), "its children are no list"),
+        (change(2, children=["all"]), "the impossible digest 'all'"),
         (change(1, name="Bad Name"), "impossible or repeated name"),
         (change(1, name="../../etc"), "impossible or repeated name"),
         (change(1, name=None), "impossible or repeated name"),

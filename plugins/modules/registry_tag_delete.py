@@ -15,8 +15,9 @@ description:
   - Removes the tags that O(references) name. Their manifests stay, with all their other tags.
   - Distribution 3.0 and later deletes a tag itself. Distribution 2.x cannot, it only deletes a manifest with all its tags. There the
     tag is moved onto an empty index of this collection's own (a tombstone) first, and that is deleted. This needs the right to
-    push, and a registry that sends notifications sends one of a push and one of a deletion for it.
-  - Before anything is moved, a harmless request shows that deletes are allowed, so that a tag is never left on a tombstone.
+    push, and a registry that sends notifications sends a push for each tag, and a delete for the tombstone and for each tag.
+  - Before anything is moved, a harmless request shows that deletes are allowed. If the module is killed between the two, the tag stands on
+    the tombstone until the same task, or M(fleetops.container_registry.registry_prune), runs again.
   - A tag that does not exist any more counts as success. One that the registry has and does not list is refused.
 requirements:
   - requests

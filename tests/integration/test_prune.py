@@ -239,8 +239,7 @@ def test_clauses_that_keep_by_age_version_and_label(registry, pusher, prune):
     assert not done.failed, done.msg
     assert planned["plan_id"] == done["plan_id"]
     assert store.listed(registry.url, "team/aged") == ["v100"]
-    assert "1.9" not in store.listed(registry.url, "team/versioned")
-    assert {"2.0", "v2.1.0"} <= set(store.listed(registry.url, "team/versioned"))
+    assert store.listed(registry.url, "team/versioned") == ["2.0", "nightly", "v2.1.0"]
     assert store.listed(registry.url, "team/labelled") == ["unlabelled", "valid"]
     assert prune(policies)["changed"] is False
 
@@ -265,3 +264,57 @@ def test_orphans_and_dangling_tags_go_where_that_is_asked_for(registry, pusher, 
     assert not done.failed, done.msg
     assert store.listed(registry.url, "team/app") == ["v2"]
     assert orphan.digest not in store.revisions(registry.store_root, "team/app")
+
+
+def test_what_is_protected_stays_however_it_is_named(registry, pusher, prune):
+    images = [pusher.image("team/app", f"v{n}", created=n) for n in range(7)]
+    index, children = pusher.multi("team/multi", "old", created=0)
+    pusher.multi("team/multi", "new", created=1)
+    covered = pusher.image("team/multi", "new", created=1, words="pushed over at once")
+    pusher.multi("team/multi", "new", created=1, words="again")
+    protected = [
+        covered.blobs[0],  # of an image that no tag names any more
+        "team/app:v0",
+        images[1].digest,
+        f"team/app@{images[2].digest}",
+        registry.url.partition("://")[2] + "/team/app:v3",
+        images[4].blobs[0],  # the id that docker shows: its config
+        children[0].digest,
+    ]
+    done = prune([{"name": "newest", "keep_newest": 1}], protected=protected)
+    assert not done.failed, done.msg
+    tags = store.pull_all(registry.url, "team/app")
+    assert set(tags) == {"v0", "v1", "v2", "v3", "v4", "v6"}, str(done["repositories"])
+    # A protected child keeps the index that leads to it, with its other children.
+    assert set(store.pull_all(registry.url, "team/multi")) == {"old", "new"}
+    assert {index.digest, *(child.digest for child in children)} <= store.revisions(registry.store_root, "team/multi")
+
+
+def test_limits_of_one_repository_hold_that_one_and_name_what_passes(registry, pusher, prune):
+    for n in range(4):
+        pusher.image("team/emptied", f"v{n}", created=n)
+        pusher.image("team/half", f"v{n}", created=n)
+        pusher.image("team/fine", f"v{n}", created=n)
+    policies = [
+        {"name": "all of it", "repositories": ["team/emptied"], "delete": "all"},
+        {"name": "three of four", "repositories": ["team/half"], "keep_newest": 1},
+        {"name": "one of four", "keep_newest": 3},
+    ]
+    held = prune(policies, max_delete_percent_per_repository=50)
+    assert not held.failed, held.msg
+    rows = [(row["name"], guard) for row in held["repositories"] for guard in row["blocked_by"]]
+    blocked = {(name, guard["name"]): guard["passes_with"] for name, guard in rows}
+    assert set(blocked) == {
+        ("team/emptied", "allow_empty_repository"),
+        ("team/emptied", "max_delete_percent_per_repository"),
+        ("team/half", "max_delete_percent_per_repository"),
+    }
+    assert len(store.listed(registry.url, "team/emptied")) == len(store.listed(registry.url, "team/half")) == 4
+    assert store.listed(registry.url, "team/fine") == ["v1", "v2", "v3"]
+    passing = blocked["team/half", "max_delete_percent_per_repository"]
+    again = prune(policies, max_delete_percent_per_repository=passing)
+    assert store.listed(registry.url, "team/half") == ["v3"]
+    assert len(store.listed(registry.url, "team/emptied")) == 4
+    done = prune(policies, allow_empty_repository=True, max_delete_percent_per_repository=100)
+    assert not done.failed, (again.msg, done.msg)
+    assert store.revisions(registry.store_root, "team/emptied") == set()

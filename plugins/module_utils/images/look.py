@@ -94,7 +94,7 @@ def look(
 
     NOW in seconds since the epoch. PROGRESS is told of every step, from the calling thread. Of tags that DEEP says
     no to only the digest is read; tags that WANTED says no to are not read at all (for reports, never for decisions).
-    DIGESTS: manifests of a repository to read though no tag leads to them, as far as it has them.
+    DIGESTS: what of a repository to read though no tag leads to it, as far as it has such manifests; it may name blobs, too.
     MUST_EXIST: that one of REPOSITORIES is not there is its problem, else it is empty.
     Raises PatternInvalid and ReferenceInvalid before any request; RegistryError where the repositories cannot be listed, and
     DeadlineExceeded. Any other failure is the problem of one repository of the snapshot.
@@ -115,12 +115,14 @@ def look(
         for reading in readings:
             looking.want_companions(reading)
             reading.want(tag.digest for tag in parked[reading.name].values())
-            if digests is not None:
-                reading.want(digests(reading.name))
             known = stored[reading.name]
             if needs.untagged and known is not None:
                 reading.want(known.manifests)
         reader.read_wanted(readings)
+        if digests is not None:
+            for reading in readings:
+                reading.want_named(digests(reading.name))
+            reader.read_wanted(readings)
         if not needs.untagged:
             read_dependants(reader, readings, believed)
     if needs.blobs:

@@ -44,7 +44,8 @@ Y = t.TypeVar("Y")
 
 @dataclass
 class Reading:
-    """One repository while it is read. WANTED: digests to be read next. PROBLEM: why nothing there can be relied on.
+    """One repository while it is read. WANTED: digests to be read next. NAMED: those of them that may be blobs.
+    PROBLEM: why nothing there can be relied on.
 
     MISSING, MISSING_BLOBS: digests of manifests and of blobs that are named and not there. TAG_ERRORS: tags that cannot be read, with
     the reason. STOPPED: the problem is such that asking on would only take time.
@@ -57,6 +58,7 @@ class Reading:
     missing: t.Set[str] = field(default_factory=set)
     missing_blobs: t.Set[str] = field(default_factory=set)
     wanted: t.Set[str] = field(default_factory=set)
+    named: t.Set[str] = field(default_factory=set)
     tag_errors: t.Dict[str, str] = field(default_factory=dict)
     problem: str = ""
     stopped: bool = False
@@ -71,6 +73,13 @@ class Reading:
     def want(self, digests: t.Iterable[str]) -> None:
         """Let DIGESTS be read, as far as nobody knows about them yet."""
         self.wanted.update(digest for digest in digests if digest not in self.manifests and digest not in self.missing)
+
+    def want_named(self, digests: t.Iterable[str]) -> None:
+        """Let DIGESTS be read that somebody named without saying of what: what is the blob of a manifest here needs no reading."""
+        blobs = {blob.digest for manifest in self.manifests.values() for blob in manifest.blobs}
+        named = [digest for digest in digests if digest not in blobs]
+        self.named.update(named)
+        self.want(named)
 
     def need(self, manifest: Manifest) -> None:
         """Let be read what MANIFEST names: its children, and what it refers to."""
@@ -156,12 +165,22 @@ class Reader:
                 if isinstance(outcome, NotFound):
                     reading.missing.add(digest)
                 elif isinstance(outcome, RegistryError):
-                    reading.fail(outcome)
+                    if digest not in reading.named or not self._is_blob(reading.name, digest):
+                        reading.fail(outcome)
                 elif outcome is not None:
                     self.add(reading, "the manifest %s" % digest, outcome)
         for reading in readings:
             if reading.wanted:
                 reading.fail("its indexes are nested more than %d deep" % MOST_LEVELS)
+
+    def _is_blob(self, repository: str, digest: str) -> bool:
+        """Whether DIGEST is a blob of REPOSITORY. Distribution answers 500 where it is asked for one as a manifest."""
+        try:
+            return self._client.blob_range(repository, digest)
+        except DeadlineExceeded:
+            raise
+        except RegistryError:
+            return False
 
     def read_configs(self, readings: t.Sequence[Reading]) -> None:
         """Read the config of every image, each once for the whole registry.

@@ -10,12 +10,22 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.fleetops.container_registry.tests.rig.deployed import Moment, Story, wait
-from ansible_collections.fleetops.container_registry.tests.rig.docker_support import Contained, Engine
+from ansible_collections.fleetops.container_registry.tests.rig.docker_support import (
+    CONFIG_INSIDE,
+    OFFICIAL,
+    Contained,
+    Engine,
+)
 from ansible_collections.fleetops.container_registry.tests.rig.require import obtain
 from ansible_collections.fleetops.container_registry.tests.rig.role_support import Site, push_image
 
-# the configuration's place, by name of the host
-CASES = {"mounted": ("3.1", True), "inside": ("2.8", False)}
+# version, whether the configuration is mounted, whether the image has the shape of the official one; by name of the host
+CASES = {
+    "mounted": ("3.1", True, False),
+    "inside": ("2.8", False, False),
+    "official2": ("2.8", True, True),
+    "official3": ("3.1", False, True),
+}
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +40,13 @@ def story(engine, tmp_path_factory):
     home = tmp_path_factory.mktemp("docker")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_HOST", engine.host)
-        registries = {
-            name: Contained(engine, name, version, home / name, mounted=mounted, env={})
-            for name, (version, mounted) in CASES.items()
-        }
+        registries = {}
+        for name, (version, mounted, official) in CASES.items():
+            image = engine.image(version, official=official)
+            inside = OFFICIAL[version] if official else CONFIG_INSIDE
+            registries[name] = Contained(
+                engine, name, version, home / name, mounted=mounted, env={}, image=image, inside=inside
+            )
         yield Story(home, registries)
 
 

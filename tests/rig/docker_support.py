@@ -40,6 +40,27 @@ CMD ["serve", "{config}"]
 """
 
 
+# The shape of the official images: a script that starts the registry, with the configuration as its only word. It stands where each
+# family's image has it.
+OFFICIAL = {"2.8": CONFIG_INSIDE, "3.1": "/etc/distribution/config.yml"}
+OFFICIAL_DOCKERFILE = """\
+FROM scratch
+COPY root /
+ENV PATH=/bin
+VOLUME /var/lib/registry
+ENTRYPOINT ["/entrypoint.sh"]
+CMD ["{config}"]
+"""
+ENTRYPOINT = """\
+#!/bin/sh
+case "$1" in
+*.yml | *.yaml) exec registry serve "$@" ;;
+serve | garbage-collect | -*) exec registry "$@" ;;
+esac
+exec "$@"
+"""
+
+
 def docker_programs() -> None:
     """Make sure that dockerd and docker are there, from Debian's package if need be; raises Unavailable."""
     if shutil.which("dockerd") and shutil.which("docker"):
@@ -56,21 +77,34 @@ def docker_programs() -> None:
             run("a Docker engine", command, env=settings)
 
 
-def image_context(version: str, context: Path) -> Path:
-    """A folder that an engine builds the image of a registry from: the program and the libraries that it names, nothing else."""
-    program = registry_binary(version)
+def image_context(version: str, context: Path, *, official: bool = False) -> Path:
+    """A folder that an engine builds the image of a registry from: the program and the libraries that it names, nothing else.
+
+    OFFICIAL: in the shape of the official image, with a shell for its script.
+    """
     root = context / "root"
-    for folder in ("bin", "etc/docker/registry", "var/lib/registry", "tmp"):
+    inside = OFFICIAL[version] if official else CONFIG_INSIDE
+    for folder in ("bin", str(Path(inside).parent).lstrip("/"), "var/lib/registry", "tmp"):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    shutil.copy2(program, root / "bin/registry")
+    _add_program(root, registry_binary(version), "registry")
+    if official:
+        _add_program(root, Path("/bin/sh"), "sh")
+        (root / "entrypoint.sh").write_text(ENTRYPOINT, encoding="utf-8")
+        (root / "entrypoint.sh").chmod(0o755)
+    (root / inside.lstrip("/")).write_text(CONFIG.format(port=5000), encoding="utf-8")
+    dockerfile = OFFICIAL_DOCKERFILE if official else DOCKERFILE
+    (context / "Dockerfile").write_text(dockerfile.format(config=inside), encoding="utf-8")
+    return context
+
+
+def _add_program(root: Path, program: Path, name: str) -> None:
+    """Put PROGRAM into the folder ROOT as /bin/NAME, with the libraries that it names."""
+    shutil.copy2(os.path.realpath(program), root / "bin" / name)
     listed = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False).stdout
     for library in re.findall(r"(/\S+)", listed):
         target = root / library.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(os.path.realpath(library), target)
-    (root / CONFIG_INSIDE.lstrip("/")).write_text(CONFIG.format(port=5000), encoding="utf-8")
-    (context / "Dockerfile").write_text(DOCKERFILE.format(config=CONFIG_INSIDE), encoding="utf-8")
-    return context
 
 
 class Engine:
@@ -131,10 +165,10 @@ class Engine:
             raise RuntimeError(f"docker {' '.join(arguments)}: {done.stderr}")
         return done.stdout.strip()
 
-    def image(self, version: str) -> str:
-        """An image of a registry version from its program alone, with the libraries that it names."""
-        name = f"rig-registry:{version}"
-        context = image_context(version, self.home / f"image-{version}")
+    def image(self, version: str, *, official: bool = False) -> str:
+        """An image of a registry version from its program alone, or in the shape of the official one."""
+        name = f"rig-registry{'-official' if official else ''}:{version}"
+        context = image_context(version, self.home / name.replace(":", "-"), official=official)
         self.docker("build", "-q", "-t", name, str(context))
         return name
 
@@ -177,8 +211,10 @@ class Contained:
         mounted: bool,
         env: dict[str, str],
         image: str = "",
+        inside: str = CONFIG_INSIDE,
         volumes: tuple[str, ...] = (),
     ) -> None:
+        self.inside = inside
         self.engine = engine
         self.name = name
         self.mounted = mounted
@@ -195,10 +231,10 @@ class Contained:
         for volume in (f"{self.data}:/var/lib/registry", *volumes):
             words += ["--volume", volume]
         if mounted:
-            words += ["--volume", f"{self.config}:{CONFIG_INSIDE}:ro"]
+            words += ["--volume", f"{self.config}:{inside}:ro"]
         engine.docker(*words, image or engine.image(version))
         if not mounted:
-            engine.docker("cp", str(self.config), f"{name}:{CONFIG_INSIDE}")
+            engine.docker("cp", str(self.config), f"{name}:{inside}")
         engine.docker("start", name)
 
     def inspect(self, what: str) -> str:
@@ -219,7 +255,7 @@ class Contained:
         if not self.mounted:
             copied = self.config.with_name("copied.yml")
             copied.unlink(missing_ok=True)
-            self.engine.docker("cp", "--archive", f"{self.name}:{CONFIG_INSIDE}", str(copied))
+            self.engine.docker("cp", "--archive", f"{self.name}:{self.inside}", str(copied))
         return text_and_owner(copied)
 
     def deployment(self) -> dict:

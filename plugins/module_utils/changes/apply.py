@@ -377,7 +377,7 @@ def _dependents(plan: RepositoryPlan, seen: Repository) -> t.Dict[str, t.List[st
         below.extend(child.digest for child in manifest.children)
         if manifest.subject in dependents:
             dependents[manifest.subject].append(digest)
-    for tag in plan.doomed_tags:
+    for tag in seen.tags:  # PLAN has lost those that were taken off before
         subject = companion_subject(tag.name)
         if subject in dependents and tag.digest:
             dependents[subject].append(tag.digest)

@@ -148,6 +148,8 @@ options:
       - A time such as V(7d) for which manifests stay after their tags were taken off. A later run deletes them once it is over.
         Within it, putting an image back is putting back its tag.
       - A later run keeps what an earlier one has promised, also with a shorter time or none.
+      - A plan in O(plan_file) holds all that goes in the end. The time counts from the run that applies it, and only if that
+        is given it, too.
     type: str
     default: 0d
   assume_delete_enabled:
@@ -436,7 +438,7 @@ errors:
   type: list
   elements: str
 interrupted:
-  description: Why the run ended early, or empty. The next run finishes.
+  description: Why the run ended early, or empty. The next run with the same O(backup_dir) finishes.
   returned: in a real run
   type: str
 held_tags:

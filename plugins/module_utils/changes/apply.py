@@ -29,7 +29,10 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
     delete_tag,
     listed_tags,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import JournalWriter
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import (
+    JournalError,
+    JournalWriter,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.lost import LostTags
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.outcome import (
     Drift,
@@ -136,6 +139,9 @@ class Applier:
             outcome.errors.append(error.message)
         except DeletionFailed as error:
             outcome.errors.append(str(error))
+        except JournalError as error:
+            # What went until now is in the outcome, and still open in the journal: the next run looks at it.
+            self._stopped = self._stopped or str(error)
         return outcome
 
     def _repository(self, plan: RepositoryPlan, strategy: Strategy, outcome: RepositoryOutcome) -> None:
@@ -276,11 +282,12 @@ class Applier:
                 on.setdefault(tag.digest, []).append(tag)
         workers = self._client.connection.workers if strategy.all else 1
 
-        def delete(manifest: PlannedManifest) -> t.Union[bool, str]:
+        def delete(manifest: PlannedManifest) -> str:
             try:
-                return self._delete(plan.name, manifest.digest, on.get(manifest.digest, []), outcome)
+                self._delete(plan.name, manifest.digest, on.get(manifest.digest, []), outcome)
             except DeletionFailed as error:
                 return str(error)
+            return ""
 
         dependents = _dependents(plan, seen)
         needed: t.Set[str] = set()
@@ -290,21 +297,19 @@ class Applier:
             needed.update(
                 child for manifest in level if manifest.digest in needed for child in dependents[manifest.digest]
             )
-            for manifest, result in run_parallel(delete, wanted, workers):
-                if isinstance(result, str):
+            for manifest, failure in run_parallel(delete, wanted, workers):
+                if failure:
                     # An index that stays after all keeps its children, and whatever refers to it.
-                    outcome.errors.append(result)
+                    outcome.errors.append(failure)
                     needed.update(dependents[manifest.digest])
                     continue
                 gone.append(manifest.digest)
                 self._telling.went(outcome, manifests=1)
-                if result:
-                    outcome.deleted_manifests.append(manifest.digest)
             if self._journal is not None:
                 self._journal.done(plan.name, digests=gone)
 
-    def _delete(self, name: str, digest: str, tags: t.Sequence[PlannedTag], outcome: RepositoryOutcome) -> bool:
-        """Delete one manifest with the tags that are still on it. Returns False if it had already been gone."""
+    def _delete(self, name: str, digest: str, tags: t.Sequence[PlannedTag], outcome: RepositoryOutcome) -> None:
+        """Delete one manifest with the tags that are still on it."""
         staying = []
         naming = []
         for tag in tags:
@@ -319,9 +324,10 @@ class Applier:
         if not existed:  # tags that name it all the same are kept apart from manifests there
             naming = [tag for tag in naming if current_digest(self._client, name, tag) == digest]
         outcome.deleted_tags.extend(staying if existed else naming)
+        if existed:
+            outcome.deleted_manifests.append(digest)
         if self._journal is not None:
             self._journal.done(name, tags=staying)
-        return existed
 
     def _content(self, name: str, digest: str) -> t.Callable[[], t.Optional[t.Tuple[str, bytes]]]:
         def content() -> t.Optional[t.Tuple[str, bytes]]:
@@ -377,7 +383,7 @@ def _dependents(plan: RepositoryPlan, seen: Repository) -> t.Dict[str, t.List[st
         below.extend(child.digest for child in manifest.children)
         if manifest.subject in dependents:
             dependents[manifest.subject].append(digest)
-    for tag in plan.doomed_tags:
+    for tag in seen.tags:  # PLAN has lost those that were taken off before
         subject = companion_subject(tag.name)
         if subject in dependents and tag.digest:
             dependents[subject].append(tag.digest)

@@ -40,7 +40,8 @@ def back_up(
 ) -> t.Tuple[Plan, t.List[str]]:
     """Write every doomed manifest, its config and every doomed tag of PLAN to JOURNAL, fsynced.
 
-    DEFERRED: per repository, manifests that a later run is going to delete. PROGRESS is told of every manifest.
+    DEFERRED: per repository, manifests that a later run is going to delete, also where nothing goes now. PROGRESS is told of every
+    manifest.
 
     Returns the plan that may be carried out, and what could not be saved: such a repository is held, with the reason.
     Raises JournalError when the disk does not take it; then nothing may be deleted.
@@ -48,9 +49,12 @@ def back_up(
     seen = {repository.name: repository for repository in looked.snapshot.repositories}
     held: t.Dict[str, str] = {}
     digests: t.Dict[str, t.List[str]] = {}
+    affected = [
+        entry for entry in plan.repositories if not entry.is_noop or (deferred.get(entry.name) and not entry.held)
+    ]
     work = [
         (repository.name, digest)
-        for repository in plan.actionable
+        for repository in affected
         for digest in [
             *(manifest.digest for manifest in repository.doomed_manifests),
             *deferred.get(repository.name, ()),
@@ -64,7 +68,7 @@ def back_up(
         except RegistryError as error:
             return "%s could not be saved before its deletion: %s" % (digest, error.message)
 
-    numbers = {repository.name: number for number, repository in enumerate(plan.actionable, 1)}
+    numbers = {repository.name: number for number, repository in enumerate(affected, 1)}
     for done, ((name, digest), saved) in enumerate(run_parallel(fetch, work, client.connection.workers), 1):
         if progress is not None:
             progress(Step(BACKUP, numbers[name], len(numbers), name, done, len(work)))
@@ -75,7 +79,7 @@ def back_up(
         digests.setdefault(name, []).append(digest)
         if saved.config is not None:
             journal.config(name, *saved.config)
-    for repository in plan.actionable:
+    for repository in affected:
         for tag in repository.doomed_tags:
             journal.tag(repository.name, SavedTag(tag.name, tag.digest, tag.action, tag.pushed))
         if repository.name in held:

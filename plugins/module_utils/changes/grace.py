@@ -16,22 +16,20 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     Plan,
     RepositoryPlan,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Snapshot
 
 
-def defer_manifests(plan: Plan, snapshot: Snapshot) -> t.Tuple[Plan, t.Dict[str, t.List[str]]]:
+def defer_manifests(plan: Plan, due: t.Mapping[str, t.AbstractSet[str]]) -> t.Tuple[Plan, t.Dict[str, t.List[str]]]:
     """PLAN in which tags go and their manifests stay, and the manifests that wait, per repository.
 
-    Manifests that an earlier run has left for this one (its grace is over) still go. BYTES_FREED stays what it was: that is what
-    comes back once the grace is over.
+    DUE: by repository, manifests whose grace is over, which still go. BYTES_FREED stays what it was: that is what comes back once
+    the grace is over.
     """
-    due = {repository.name: repository.unfinished for repository in snapshot.repositories}
     waiting: t.Dict[str, t.List[str]] = {}
-    repositories = tuple(_defer(entry, due.get(entry.name, {}), waiting) for entry in plan.repositories)
+    repositories = tuple(_defer(entry, due.get(entry.name, frozenset()), waiting) for entry in plan.repositories)
     return replace(plan, repositories=repositories), waiting
 
 
-def _defer(plan: RepositoryPlan, due: t.Mapping[str, str], waiting: t.Dict[str, t.List[str]]) -> RepositoryPlan:
+def _defer(plan: RepositoryPlan, due: t.AbstractSet[str], waiting: t.Dict[str, t.List[str]]) -> RepositoryPlan:
     if plan.is_noop:
         return plan
     later = [manifest.digest for manifest in plan.doomed_manifests if manifest.digest not in due]

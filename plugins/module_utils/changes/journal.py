@@ -114,6 +114,8 @@ class JournalWriter:
         self.path = path
         self._stream = stream
         self._lock = threading.Lock()
+        # Until the backup is complete nothing is deleted, and after it no other directory knows what is left to do.
+        self._complete = True
 
     @classmethod
     def create(cls, directory: str, run: str, url: str, plan: str, now: float, grace: float = 0.0) -> JournalWriter:
@@ -132,6 +134,7 @@ class JournalWriter:
                 % (path, error.strerror)
             ) from error
         writer = cls(path, os.fdopen(descriptor, "ab"))
+        writer._complete = False
         header = {"schema": JOURNAL_SCHEMA, "version": JOURNAL_VERSION, "run": run, "url": url, "plan": plan}
         writer._write("header", started_at=now, defer=grace > 0, grace=grace, **header)
         return writer
@@ -162,8 +165,9 @@ class JournalWriter:
                 os.close(descriptor)
         except OSError as error:
             raise JournalError(
-                "the backup directory of %s cannot be synced: %s" % (self.path, error.strerror)
+                "the backup directory of %s cannot be synced: %s. Nothing was deleted" % (self.path, error.strerror)
             ) from error
+        self._complete = True
 
     def tombstone(self, repository: str, digest: str, body: bytes) -> None:
         """Record, on disk, that a tombstone is going to be pushed: without tags on it, the API would not show it.
@@ -187,7 +191,10 @@ class JournalWriter:
 
     def close(self) -> None:
         """Close the file; what was synced stays."""
-        self._stream.close()
+        try:
+            self._stream.close()
+        except OSError:
+            pass  # whoever wrote what is not on disk has been told
 
     def _write(self, kind: str, **fields: t.Any) -> None:
         line = json.dumps(dict({"type": kind}, **fields), separators=(",", ":")).encode("ascii") + b"\n"
@@ -206,9 +213,10 @@ class JournalWriter:
             raise self._failure(error) from error
 
     def _failure(self, error: OSError) -> JournalError:
-        return JournalError(
-            "the backup %s cannot be written: %s. Make room or give another backup_dir" % (self.path, error.strerror)
-        )
+        remedy = "Nothing was deleted; make room or give another backup_dir"
+        if self._complete:
+            remedy = "Make room there, and run again with the same backup_dir: it knows what is left to do"
+        return JournalError("the backup %s cannot be written: %s. %s" % (self.path, error.strerror, remedy))
 
 
 def close_journal(journal: Journal, run: str) -> None:
@@ -235,7 +243,10 @@ def _reopen(journal: Journal) -> JournalWriter:
         stream.seek(_whole_lines(stream))
         stream.truncate()
     except OSError as error:
-        raise JournalError("the backup %s cannot be written: %s" % (journal.path, error.strerror)) from error
+        raise JournalError(
+            "the backup %s cannot be written: %s. Mend that, and run again with the same backup_dir"
+            % (journal.path, error.strerror)
+        ) from error
     return JournalWriter(journal.path, stream)
 
 

@@ -21,6 +21,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
     current_digest,
     delete_digest,
     delete_tag,
+    listed_tags,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import PlannedTag
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.tombstone import (
@@ -118,8 +119,10 @@ def bury(client: RegistryClient, repository: str, tombstone: Tombstone, tags: t.
 
 
 def put_back(client: RegistryClient, repository: str, tag: PlannedTag, media_type: str, body: bytes) -> Taken:
-    """Give a tag that stands on a tombstone its manifest back, unless it names something else by now. Raises RegistryError."""
+    """Give a tag that stands on a tombstone its manifest back, unless it names something else or was removed. Raises RegistryError."""
     now = current_digest(client, repository, tag.name)
+    if now is None and tag.name not in listed_tags(client, repository):
+        return Taken(tag, GONE)
     if now is not None and now != tag.parked:
         return Taken(tag, MOVED, now)
     try:

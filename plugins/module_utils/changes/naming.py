@@ -21,7 +21,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.backup import back_up
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.deletable import find_abilities
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import JournalWriter
-from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.outcome import Outcome
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.outcome import Outcome, keep_outcome
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import (
     AUTO,
     DIGEST,
@@ -153,7 +153,8 @@ def _carry_out(
         result.outcome = Applier(client, looked, run, abilities, journal, strategy, torn=torn).apply(plan)
         result.outcome.unsaved = unsaved
         if not (result.outcome.interrupted or result.outcome.errors):
-            journal.finished(run)
+            with keep_outcome(result.outcome):
+                journal.finished(run)
     finally:
         journal.close()
     return result

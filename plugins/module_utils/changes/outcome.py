@@ -6,8 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from dataclasses import dataclass, field
+
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import JournalError
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.state import StateError
 
 
 @dataclass(frozen=True)
@@ -65,3 +69,14 @@ class Outcome:
     def drifted(self) -> t.List[Drift]:
         """Everything that had moved."""
         return [drift for entry in self.repositories for drift in entry.drifted]
+
+
+@contextlib.contextmanager
+def keep_outcome(outcome: Outcome) -> t.Iterator[None]:
+    """Where a file of ours cannot be written, OUTCOME is interrupted. Raises JournalError or StateError if nothing was done before."""
+    try:
+        yield
+    except (JournalError, StateError) as error:
+        if not (outcome.changed or outcome.interrupted):
+            raise
+        outcome.interrupted = outcome.interrupted or str(error)

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 import uuid
 from dataclasses import dataclass, field, replace
@@ -16,16 +15,28 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.hi
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.apply import Applier
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.backup import back_up
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.deletable import find_abilities
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.earlier import (
+    close_finished,
+    due_journals,
+    over_grace,
+    protected_by_name,
+    strike_tagged,
+    unfinished_of,
+    with_grace,
+    with_pins,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.grace import defer_manifests
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import (
-    Journal,
     JournalWriter,
-    close_journal,
     unfinished_journals,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.leftovers import clear_tombstones
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.lost import LostTags, find_lost
-from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.outcome import Drift, Outcome
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.outcome import (
+    Drift,
+    Outcome,
+    keep_outcome,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.plan_file import read_plan, write_plan
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.state import (
     read_state,
@@ -42,10 +53,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.images
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.selection import (
     names_without_patterns,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.images.unfinished import (
-    Unfinished,
-    with_unfinished,
-)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.images.unfinished import with_unfinished
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import KEEP, Guard, Plan
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.progress import Progress
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.scan import GARBAGE_COLLECT, Scan
@@ -82,6 +90,7 @@ class PruneRequest:
 class PruneResult:
     """What a run came to. BLOCKED_BY holds it as a whole; OUTCOME is empty where nothing was carried out.
 
+    PLAN_ID: what the plan is called, of which PLAN has put off what has its grace.
     UNSAVED: repositories that were left alone for want of a backup. HELD_TAGS: tags ('repository:tag') that are held from pruning.
     """
 
@@ -92,6 +101,7 @@ class PruneResult:
     backup_file: str = ""
     unsaved: t.FrozenSet[str] = frozenset()
     held_tags: t.Tuple[str, ...] = ()
+    plan_id: str = ""
 
 
 def prune(
@@ -100,19 +110,18 @@ def prune(
     """Carry out REQUEST at NOW (seconds since the epoch). PROGRESS is told of every step, from any thread.
 
     Raises RegistryError where the registry cannot be read, JournalError, StateError or PlanFileError where a file of ours cannot
-    be used, and StrategyUnavailable. Nothing has been deleted then.
+    be used, and StrategyUnavailable. Nothing has been deleted then: what fails later is in the outcome.
     """
     url = client.address.base
     journals = unfinished_journals(request.backup_dir, url) if request.backup_dir else []
-    # What was promised to wait does, whatever grace this run has been given.
-    due = [
-        journal
-        for journal in journals
-        if not journal.defer or journal.started_at + max(journal.grace, request.grace) <= now
-    ]
-    policies = _with_grace(request.policies, journals, due)
+    due = due_journals(journals, request.grace, now)
+    policies = with_grace(request.policies, journals, due)
     saved = read_plan(request.approved, request.approved_id) if request.approved else None
-    looked = _look(client, request, _wanted(policies, saved), due, now, progress)
+    looked = _look(client, request, _wanted(policies, saved), now, progress)
+    strike_tagged(journals, looked.snapshot, request.check)
+    looked = with_unfinished(client, looked, unfinished_of(due))
+    by_name = protected_by_name(due, policies.protected, looked.snapshot)
+    policies = with_pins(policies, by_name)
     if request.policies.needs.untagged and request.scan is not None and request.scan.source == GARBAGE_COLLECT:
         looked = _with_doubt(client, looked)
     state = read_state(request.backup_dir, url) if request.backup_dir else None
@@ -130,30 +139,36 @@ def prune(
         for tag in repository.tags
         if tag.hold
     )
+    result.plan_id = result.plan.identity
+    if request.plan_file:
+        # Whole: the run that applies it leaves what has its grace to a later one, and writes that into its journal.
+        write_plan(request.plan_file, result.plan)
     deferred: t.Mapping[str, t.Sequence[str]] = {}
     if request.grace:
-        result.plan, deferred = defer_manifests(result.plan, looked.snapshot)
+        result.plan, deferred = defer_manifests(result.plan, over_grace(due))
     abilities, guard = find_abilities(client, result.plan, request.check and request.assume_enabled)
     if guard is not None:
         result.blocked_by += (guard,)
-    if request.plan_file:
-        write_plan(request.plan_file, result.plan)
     if request.check or result.blocked_by:
         return result
     # Raises what cannot be followed before there is a journal, which a later run would finish.
     for entry in result.plan.actionable:
         choose_strategy(request.strategy, entry, abilities, journalled=True)
     run = uuid.uuid4().hex[:12]
-    if not result.plan.is_noop:
+    if deferred or not result.plan.is_noop:
         lost = find_lost(looked, due)
         _carry_out(client, request, looked, result, abilities, deferred, run, now, progress, lost)
-    if not result.outcome.interrupted:
-        result.outcome.repositories.extend(clear_tombstones(client, looked, due))
-    _close(due, result, run)
+    with keep_outcome(result.outcome):
+        if not result.outcome.interrupted:
+            result.outcome.repositories.extend(clear_tombstones(client, looked, due))
+        close_finished(
+            due, looked.snapshot, result.plan, result.outcome, result.unsaved, by_name, saved is not None, run
+        )
     if state is not None:
         remembered = remember(state, seen)
         if remembered != state:
-            write_state(request.backup_dir, url, remembered)
+            with keep_outcome(result.outcome):
+                write_state(request.backup_dir, url, remembered)
     return result
 
 
@@ -161,13 +176,12 @@ def _look(
     client: RegistryClient,
     request: PruneRequest,
     wanted: t.Callable[[str], t.Iterable[str]],
-    due: t.Sequence[Journal],
     now: float,
     progress: t.Optional[Progress],
 ) -> Looked:
     needs = request.policies.needs
     names = names_without_patterns(request.repositories)
-    looked = look(
+    return look(
         client,
         None if names is not None else request.repositories,
         Needs(manifests=True, configs=needs.configs, untagged=needs.untagged),
@@ -178,18 +192,6 @@ def _look(
         progress=progress,
         digests=wanted,
     )
-    unfinished: t.Dict[str, Unfinished] = {}
-    for journal in due:
-        for name, saved in journal.repositories.items():
-            reason = "left by the run %s, which was not finished" % journal.run
-            if journal.defer:
-                reason = "its tags were taken off by the run %s, and the grace is over" % journal.run
-            before = unfinished.get(name, Unfinished())
-            unfinished[name] = Unfinished(
-                digests=dict(dict.fromkeys(saved.open_digests, reason), **before.digests),
-                tags=before.tags | {(tag, saved.tags[tag].digest) for tag in saved.open_tags},
-            )
-    return with_unfinished(client, looked, unfinished)
 
 
 def _with_doubt(client: RegistryClient, looked: Looked) -> Looked:
@@ -217,18 +219,6 @@ def _wanted(policies: Policies, saved: t.Optional[Plan]) -> t.Callable[[str], t.
     return lambda name: policies.protected.digests_in(name) | kept.get(name, set())
 
 
-def _with_grace(policies: Policies, journals: t.Sequence[Journal], due: t.Sequence[Journal]) -> Policies:
-    """POLICIES that also protect the manifests of runs whose grace is not over."""
-    waiting = {
-        (name, digest)
-        for journal in journals
-        if journal not in due
-        for name, saved in journal.repositories.items()
-        for digest in saved.open_digests
-    }
-    return replace(policies, protected=replace(policies.protected, pinned=policies.protected.pinned | waiting))
-
-
 def _carry_out(
     client: RegistryClient,
     request: PruneRequest,
@@ -242,7 +232,7 @@ def _carry_out(
     lost: LostTags,
 ) -> None:
     grace = request.grace if deferred else 0.0
-    journal = JournalWriter.create(request.backup_dir, run, client.address.base, result.plan.identity, now, grace)
+    journal = JournalWriter.create(request.backup_dir, run, client.address.base, result.plan_id, now, grace)
     try:
         result.backup_file = journal.path
         backed_up, unsaved = back_up(client, looked, result.plan, journal, deferred, progress)
@@ -252,18 +242,7 @@ def _carry_out(
         result.unsaved = frozenset(entry.name for entry in backed_up.repositories if entry.held)
         skipped = any(entry.skipped for entry in result.outcome.repositories)
         if not (result.outcome.interrupted or result.outcome.errors or skipped or grace):
-            journal.finished(run)
+            with keep_outcome(result.outcome):
+                journal.finished(run)
     finally:
         journal.close()
-
-
-def _close(due: t.Sequence[Journal], result: PruneResult, run: str) -> None:
-    """Close the journals of earlier runs that this one has finished."""
-    if result.outcome.interrupted:
-        return
-    failed = {entry.name for entry in result.outcome.repositories if entry.errors or entry.skipped}
-    failed |= result.unsaved
-    covered = {entry.name for entry in result.plan.repositories if not entry.held and entry.name not in failed}
-    for journal in due:
-        if covered.issuperset(journal.repositories) and os.path.exists(journal.path):
-            close_journal(journal, run)

@@ -48,7 +48,7 @@ def prune_report(result: PruneResult, details: str, check: bool, diff: bool) -> 
     plan = result.plan
     report: Result = {
         "changed": (not plan.is_noop) if check else result.outcome.changed,
-        "plan_id": plan.identity,
+        "plan_id": result.plan_id,
         "totals": {name: value for name, value in plan_summary(plan).items() if name in TOTALS},
         "blocked_by": [guard_report(guard) for guard in result.blocked_by],
         "repositories": repository_details(plan, details),

@@ -19,10 +19,11 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
 @dataclass(frozen=True)
 class Unfinished:
     """Of one repository: DIGESTS that a run has not deleted yet, with the reason in words, and TAGS that it had doomed, with what
-    each of them named."""
+    each of them named. TAGLESS: manifests that it has not deleted either, and that no tag of its led to: policies judge them anew."""
 
     digests: t.Mapping[str, str] = field(default_factory=dict)
     tags: t.FrozenSet[t.Tuple[str, t.Optional[str]]] = frozenset()
+    tagless: t.FrozenSet[str] = frozenset()
 
 
 def with_digests(client: RegistryClient, looked: Looked, digests: t.Mapping[str, t.Iterable[str]]) -> Looked:
@@ -52,12 +53,14 @@ def with_digests(client: RegistryClient, looked: Looked, digests: t.Mapping[str,
 
 
 def with_unfinished(client: RegistryClient, looked: Looked, unfinished: t.Mapping[str, Unfinished]) -> Looked:
-    """LOOKED with the manifests of UNFINISHED (by repository) read, and marked as what an earlier run left to do.
+    """LOOKED with the manifests of UNFINISHED (by repository) read, and all but the tagless marked as what an earlier run left to do.
 
     Digests that the registry no longer has, and those that a tag names again, are left out, as are tags that were pushed since.
     A tag on a tombstone whose manifest is gone dangles, and may go. Raises DeadlineExceeded; any other failure is the repository's problem.
     """
-    looked = with_digests(client, looked, {name: entry.digests for name, entry in unfinished.items()})
+    looked = with_digests(
+        client, looked, {name: entry.tagless.union(entry.digests) for name, entry in unfinished.items()}
+    )
     repositories = tuple(
         _marked(repository, unfinished.get(repository.name, Unfinished()))
         for repository in looked.snapshot.repositories

@@ -1,0 +1,337 @@
+# Copyright: (c) 2026, fleetops.container_registry contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a later run makes of the journals of earlier ones: what it finishes, what it spares, and when it closes them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import (
+    ConnectionFailed,
+    NotFound,
+    ServerFailed,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import (
+    JournalError,
+    JournalWriter,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.naming import delete_named
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.plan_file import read_plan
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.report import (
+    failure_of,
+    prune_report,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.state import StateError
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import Reference
+from ansible_collections.fleetops.container_registry.tests.unit.changes import test_pruning as runs
+from ansible_collections.fleetops.container_registry.tests.unit.changes.test_pruning import (
+    LEFT_OVER,
+    NOW,
+    ONE,
+    days_ago,
+    parking,
+    planned,
+    stored,
+)
+from ansible_collections.fleetops.container_registry.tests.unit.images.played_registry import raising
+
+registry, run, saved = runs.registry, runs.run, runs.saved
+
+ALL = [{"name": "all", "keep": "all"}]
+X_ONLY = [{"name": "x only", "tags": ["x*"], "delete": "all"}]
+MODULE_UTILS = "ansible_collections.fleetops.container_registry.plugins.module_utils."
+
+
+class Killed(BaseException):
+    """What no run survives."""
+
+
+def die():
+    raise Killed
+
+
+@pytest.fixture
+def pair(registry):
+    """An image to go, tagged old, and one that stays: the digest of the first."""
+    registry.image("a", "new", created=days_ago(1))
+    return registry.image("a", "old", created=days_ago(100))
+
+
+@pytest.fixture
+def open_journals(tmp_path):
+    """How many journals a later run would finish."""
+
+    def count():
+        texts = [path.read_text() for path in (tmp_path / "backup").glob("*.backup.jsonl")]
+        return sum('"type":"ready"' in text and '"type":"finished"' not in text for text in texts)
+
+    return count
+
+
+# --- what got a tag again
+
+
+def signed_index(registry):
+    """An index with a child and a signature, all with tags of their own but the child: their digests."""
+    child = registry.image("a", created=days_ago(100))
+    index = registry.index("a", [child], "old")
+    signature = registry.image("a", "sha256-%s.sig" % index[7:], created=days_ago(100), size=7)
+    registry.image("a", "new", created=days_ago(1))
+    return index, child, signature
+
+
+@pytest.mark.parametrize("how", ["in its grace", "interrupted"])
+def test_what_was_tagged_again_and_pushed_over_is_no_longer_the_earlier_runs(registry, run, how):
+    whole = signed_index(registry)
+    if how == "in its grace":
+        run(delete_grace="7d")
+    else:
+        registry.faults["delete", "a", whole[0]] = raising(ServerFailed("500"))
+        run(strategy="tag")
+        registry.faults.clear()
+    assert registry.tags_of() == ["new"]
+    registry.repositories["a"]["prod"] = whole[0]
+    run(X_ONLY, 1)
+    registry.image("a", "prod", created=days_ago(0), size=5)
+    run(X_ONLY, 8)
+    assert registry.has(*whole) == [True] * 3
+
+
+def test_check_mode_writes_nothing_about_what_was_tagged_again(registry, run, pair, tmp_path):
+    run(delete_grace="7d")
+    (journal,) = (tmp_path / "backup").glob("*.backup.jsonl")
+    before = journal.read_text()
+    registry.repositories["a"]["prod"] = pair
+    run(X_ONLY, 1, check=True)
+    assert journal.read_text() == before
+
+
+# --- a protected name
+
+
+@pytest.mark.parametrize("how", ["in its grace", "interrupted"])
+def test_protecting_a_tag_that_is_off_already_protects_what_it_named(registry, run, how):
+    whole = signed_index(registry)
+    if how == "in its grace":
+        run(delete_grace="7d")
+    else:
+        registry.faults["delete", "a", whole[0]] = die
+        with pytest.raises(Killed):
+            run(strategy="tag")
+        registry.faults.clear()
+    assert registry.tags_of() == ["new"]
+    for days in (8, 20):
+        result = run(ONE, days, protected=["a:old"])
+        assert registry.has(*whole) == [True] * 3
+        assert result.outcome.errors == []
+    run(ONE, 21)
+    assert registry.has(*whole) == [False] * 3
+
+
+def test_a_protected_tag_that_names_another_image_does_not_protect_the_one_before(registry, run, pair):
+    run(delete_grace="7d")
+    registry.image("a", "old", created=days_ago(0), size=5)
+    run(ONE, 8, protected=["a:old"])
+    assert registry.has(pair) == [False]
+
+
+# --- manifests that never had a tag
+
+
+@pytest.mark.parametrize("policies", [[*ALL, {"name": "u", "untagged": True, "keep": "all"}], ALL])
+def test_what_never_had_a_tag_is_for_the_policies_of_the_next_run(registry, run, policies):
+    left = [registry.image("a", created=days_ago(300), size=size) for size in (3, 4)]
+    registry.image("a", "new", created=days_ago(1))
+    for digest in left:
+        registry.faults["delete", "a", digest] = die
+    with pytest.raises(Killed):
+        run(ALL + LEFT_OVER, scan=stored(registry, *left))
+    registry.faults.clear()
+    run(policies, 0.01, scan=stored(registry, *left))
+    assert registry.has(*left) == [True, True]
+    run(ALL + LEFT_OVER, 0.02, scan=stored(registry, *left))
+    assert registry.has(*left) == [False, False]
+
+
+def test_the_child_of_an_index_that_had_a_tag_is_finished_though_the_index_is_gone(registry, run, open_journals):
+    child = registry.image("a", created=days_ago(100))
+    index = registry.index("a", [child], "old")
+    registry.image("a", "new", created=days_ago(1))
+    registry.faults["delete", "a", child] = die
+    with pytest.raises(Killed):
+        run()
+    assert registry.has(index, child) == [False, True]
+    registry.faults.clear()
+    run(ALL, 0.01)
+    assert registry.has(child) == [False]
+    assert open_journals() == 0
+
+
+# --- graces
+
+
+def test_untagged_manifests_go_after_their_grace_though_no_tag_goes_with_them(registry, run, open_journals):
+    left = registry.image("a", created=days_ago(300))
+    registry.image("a", "new", created=days_ago(1))
+    policies = ALL + LEFT_OVER
+    first = run(policies, scan=stored(registry, left), delete_grace="7d")
+    assert (first.outcome.changed, open_journals()) == (False, 1)
+    for days in (3, 6.9):
+        assert run(policies, days, scan=stored(registry, left), delete_grace="7d").backup_file == ""
+        assert registry.has(left) == [True]
+    # A run without a list cannot judge it, and does not start its grace anew.
+    run(policies, 7.5, delete_grace="7d")
+    assert (registry.has(left), open_journals()) == ([True], 1)
+    run(policies, 8, scan=stored(registry, left), delete_grace="7d")
+    assert (registry.has(left), open_journals()) == ([False], 0)
+
+
+def test_untagged_manifests_that_a_policy_keeps_by_now_stay_after_their_grace(registry, run, open_journals):
+    left = registry.image("a", created=days_ago(300))
+    registry.image("a", "new", created=days_ago(1))
+    run(ALL + LEFT_OVER, scan=stored(registry, left), delete_grace="7d")
+    keeping = [*ALL, {"name": "u", "untagged": True, "keep_younger_than": "9y"}]
+    run(keeping, 8, scan=stored(registry, left), delete_grace="7d")
+    assert (registry.has(left), open_journals()) == ([True], 0)
+
+
+def test_a_plan_that_was_saved_under_a_grace_deletes_after_it(registry, run, saved, pair, open_journals):
+    path, plan = saved
+    made = plan(delete_grace="7d")
+    assert "in its grace" in planned(made, pair).reason
+    assert read_plan(path, made.plan_id).identity == prune_report(made, "none", True, False)["plan_id"]
+    run(approved=path, delete_grace="7d")
+    assert (registry.tags_of(), registry.has(pair), open_journals()) == (["new"], [True], 1)
+    run(days=8, delete_grace="7d")
+    assert (registry.has(pair), open_journals()) == ([False], 0)
+
+
+def test_an_approved_run_leaves_journals_open_whose_work_is_not_in_its_plan(registry, run, saved, pair, open_journals):
+    path, plan = saved
+    run(delete_grace="7d")
+    second = registry.image("a", "second", created=days_ago(50))
+    plan(delete_grace="7d", days=6)
+    run(approved=path, days=8, delete_grace="7d")
+    assert registry.has(pair, second) == [True, True]
+    run(days=9, delete_grace="7d")
+    assert registry.has(pair, second) == [False, True]
+    run(days=16, delete_grace="7d")
+    assert (registry.has(second), open_journals()) == ([False], 0)
+
+
+def test_a_plan_that_knows_what_an_interrupted_run_left_finishes_it(registry, run, saved, pair, open_journals):
+    path, plan = saved
+    registry.faults["delete", "a", pair] = raising(ServerFailed("500"))
+    run(strategy="tag")
+    registry.faults.clear()
+    plan(days=0.01)
+    run(approved=path, days=0.02)
+    assert (registry.has(pair), open_journals()) == ([False], 0)
+
+
+def test_a_look_that_sees_nothing_closes_no_journal(registry, run, pair, open_journals):
+    run(delete_grace="7d")
+    manifests = dict(registry.manifests)
+    registry.manifests.clear()
+    registry.faults["tags", "a", ""] = raising(NotFound("no store is mounted", code="NAME_UNKNOWN"))
+    run(days=8, repositories=["a"])
+    assert open_journals() == 1
+    registry.faults.clear()
+    registry.manifests.update(manifests)
+    run(days=9)
+    assert (registry.has(pair), open_journals()) == ([False], 0)
+
+
+# --- files of ours that cannot be written any more
+
+
+def failing(monkeypatch, method, works=0):
+    """Make the disk full for METHOD of journals, but for its first WORKS calls."""
+    real = getattr(JournalWriter, method)
+    calls = []
+
+    def full(self, *arguments, **named):
+        calls.append(method)
+        if len(calls) > works:
+            raise self._failure(OSError(28, "No space left on device"))
+        return real(self, *arguments, **named)
+
+    monkeypatch.setattr(JournalWriter, method, full)
+
+
+@pytest.mark.parametrize("strategy", ["digest", "tag", "tombstone"])
+@pytest.mark.parametrize(("method", "works"), [("done", 0), ("done", 1), ("finished", 0), ("tombstone", 0)])
+def test_what_went_before_the_disk_was_full_is_told_and_the_next_run_finishes(
+    registry, run, pair, monkeypatch, open_journals, strategy, method, works
+):
+    if method == "tombstone" and strategy != "tombstone":
+        pytest.skip("no tombstone is announced")
+    failing(monkeypatch, method, works)
+    report = prune_report(run(strategy=strategy), "none", False, False)
+    monkeypatch.undo()
+    text = failure_of(report, False)
+    assert "No space left on device. Make room there, and run again with the same backup_dir" in text
+    assert report["backup_file"]
+    gone = {"tags": "old" not in registry.tags_of(), "manifests": registry.has(pair) == [False]}
+    # A tag that was on its tombstone when that could not be noted counts as well.
+    assert {name: bool(report["deleted"][name]) for name in gone} == gone
+    assert report["changed"] == any(gone.values()) == (method != "tombstone")
+    run(ALL if strategy != "tombstone" or method != "tombstone" else ONE, 0.01, strategy=strategy)
+    assert (registry.tags_of(), registry.has(pair), open_journals()) == (["new"], [False], 0)
+
+
+def test_a_state_that_cannot_be_written_does_not_hide_what_went(registry, run, monkeypatch):
+    left = registry.image("a", created=days_ago(300))
+    registry.image("a", "new", created=days_ago(1))
+    old = registry.image("a", "old", created=days_ago(100))
+    scan = stored(registry, left)
+    monkeypatch.setattr(
+        MODULE_UTILS + "changes.pruning.write_state", lambda *_arguments: raising(StateError("the state is full"))()
+    )
+    report = prune_report(run(scan=scan, policies=ONE + LEFT_OVER), "none", False, False)
+    assert (report["changed"], report["deleted"]["tags"], registry.has(old)) == (True, 1, [False])
+    assert "the state is full" in failure_of(report, False)
+
+
+def test_a_disk_that_is_full_before_the_backup_is_complete_ends_the_run_untouched(registry, run, pair, monkeypatch):
+    failing(monkeypatch, "tag")
+    with pytest.raises(JournalError, match="Nothing was deleted; make room or give another backup_dir"):
+        run()
+    assert registry.has(pair) == [True]
+
+
+def test_a_named_deletion_tells_what_went_before_the_disk_was_full(registry, pair, monkeypatch, tmp_path):
+    failing(monkeypatch, "finished")
+    result = delete_named(registry, [Reference.parse("a:old")], False, False, str(tmp_path), False, NOW)
+    assert [entry.deleted_manifests for entry in result.outcome.repositories] == [[pair]]
+    assert "same backup_dir" in result.outcome.interrupted
+
+
+# --- tags on a tombstone
+
+
+@pytest.mark.parametrize("how", ["its owner removed it", "its tombstone is gone"])
+def test_a_late_plan_puts_a_stranded_tag_back_only_if_it_is_still_there(registry, run, saved, how):
+    registry.native = False
+    path, plan = saved
+    image = registry.image("a", "prod", created=days_ago(1))
+    registry.image("a", "new", created=days_ago(1), size=3)
+    tombstone = registry.put("a", parking(prod=image), "prod")
+    plan(policies=ALL)
+    assert json.loads(registry.manifests["a", tombstone][1])["manifests"] == []
+    if how == "its owner removed it":
+        del registry.repositories["a"]["prod"]
+    else:
+        del registry.manifests["a", tombstone]
+    run(ALL, 0.01, approved=path)
+    assert registry.tags_of() == (["new"] if "owner" in how else ["new", "prod"])
+    assert registry.has(image) == [True]
+
+
+def test_the_connection_that_breaks_before_the_journal_is_the_reason_that_is_told(registry, run, pair, monkeypatch):
+    failing(monkeypatch, "finished")
+    registry.faults["delete", "a", pair] = raising(ConnectionFailed("unplugged"))
+    assert "No space" not in run().outcome.interrupted

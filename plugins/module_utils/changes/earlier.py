@@ -24,9 +24,9 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     parse_manifest,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import Plan, RepositoryPlan
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import companion_subject
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository, Snapshot
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.compiled import Policies
-from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.graph import companion_subject
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.protection import Protected
 
 # (repository, digest)

@@ -19,8 +19,10 @@ description:
   - A blob counts as there only if its content can be read. A registry whose cache still claims blobs that garbage collection has taken
     has to be restarted first, and the module says so.
   - A tag that was pushed since is left alone, unless O(overwrite) says otherwise.
-  - Restored tags keep their old push time for later runs of M(fleetops.container_registry.registry_prune) with the same backup
-    directory, and are held from pruning for O(hold).
+  - Restored tags keep their old push time for later runs of M(fleetops.container_registry.registry_prune) with the same
+    backup directory and the same address, and what came back is held from pruning for O(hold), tagged or not. It is held before it is put
+    back, so an interrupted restoration leaves nothing unheld. The same task again goes on.
+  - A backup of another registry can be restored, with a warning.
 requirements:
   - requests
 extends_documentation_fragment:
@@ -41,6 +43,11 @@ options:
         that the module runs on.
     type: path
     required: true
+  backup_dir:
+    description:
+      - The O(fleetops.container_registry.registry_prune#module:backup_dir) of later runs, which hold what comes back. It is needed
+        if O(backup_file) is a copy that lies elsewhere, since without it the directory of O(backup_file) is taken.
+    type: path
   repositories:
     description:
       - Patterns that limit the restoration to some repositories, as in
@@ -59,7 +66,7 @@ options:
     default: false
   hold:
     description:
-      - A time such as V(7d) for which restored tags are held from pruning.
+      - A time such as V(7d) for which what comes back is held from pruning.
     type: str
     default: 7d
 seealso:
@@ -83,8 +90,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 repositories:
-  description: What became of everything that was to be put back.
-  returned: success
+  description: What became of everything that was to be put back. If the registry fails in the middle, what was done until then.
+  returned: success or failure, once the backup was read
   type: list
   elements: dict
   contains:
@@ -161,9 +168,13 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
     OptionInvalid,
     duration_option,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.undo import undo
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.undo import RestoreInterrupted, undo
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.selection import compile_option
-from ansible_collections.fleetops.container_registry.plugins.module_utils.module import RegistryModule, Result
+from ansible_collections.fleetops.container_registry.plugins.module_utils.module import (
+    ModuleFailure,
+    RegistryModule,
+    Result,
+)
 
 
 def restore(module: RegistryModule, client: RegistryClient) -> Result:
@@ -171,16 +182,22 @@ def restore(module: RegistryModule, client: RegistryClient) -> Result:
     repositories = params["repositories"]
     if params["tags"] is not None and not params["tags"]:
         raise OptionInvalid("tags: the list is empty. Leave the option out to restore all.")
-    result = undo(
-        client,
-        params["backup_file"],
-        repositories=compile_option("repositories", repositories) if repositories is not None else None,
-        tags=params["tags"],
-        overwrite=params["overwrite"],
-        hold=duration_option("hold", params["hold"]),
-        check=module.check_mode,
-        now=time.time(),
-    )
+    try:
+        result = undo(
+            client,
+            params["backup_file"],
+            repositories=compile_option("repositories", repositories) if repositories is not None else None,
+            tags=params["tags"],
+            overwrite=params["overwrite"],
+            hold=duration_option("hold", params["hold"]),
+            check=module.check_mode,
+            now=time.time(),
+            backup_dir=params["backup_dir"],
+            warn=module.warn,
+        )
+    except RestoreInterrupted as ended:
+        report = dict(restore_report(ended.results), error=ended.error.as_dict())
+        raise ModuleFailure("The same task again goes on: %s" % ended.error.message, report) from ended
     return module.judge(restore_report(result))
 
 
@@ -188,6 +205,7 @@ def main() -> None:
     module = RegistryModule(
         {
             "backup_file": {"type": "path", "required": True},
+            "backup_dir": {"type": "path"},
             "repositories": {"type": "list", "elements": "str"},
             "tags": {"type": "list", "elements": "str"},
             "overwrite": {"type": "bool", "default": False},

@@ -441,8 +441,8 @@ interrupted:
   description: Why the run ended early, or empty. The next run with the same O(backup_dir) finishes.
   returned: in a real run
   type: str
-held_tags:
-  description: Tags that were restored and are held from pruning, as C(repository:tag).
+held:
+  description: What was restored and is held from pruning, as C(repository:tag) and C(repository@digest).
   returned: once a plan was made
   type: list
   elements: str

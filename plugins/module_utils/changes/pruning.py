@@ -37,12 +37,17 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
     Outcome,
     keep_outcome,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.plan_file import read_plan, write_plan
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.plan_file import (
+    PlanFileError,
+    read_plan,
+    write_plan,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.state import (
+    held_manifests,
     read_state,
     recall,
     remember,
-    write_state,
+    update_state,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import (
     AUTO,
@@ -100,7 +105,7 @@ class PruneResult:
     drifted: t.Tuple[Drift, ...] = ()
     backup_file: str = ""
     unsaved: t.FrozenSet[str] = frozenset()
-    held_tags: t.Tuple[str, ...] = ()
+    held: t.Tuple[str, ...] = ()
     plan_id: str = ""
 
 
@@ -116,7 +121,10 @@ def prune(
     journals = unfinished_journals(request.backup_dir, url) if request.backup_dir else []
     due = due_journals(journals, request.grace, now)
     policies = with_grace(request.policies, journals, due)
-    saved = read_plan(request.approved, request.approved_id) if request.approved else None
+    state = read_state(request.backup_dir, url) if request.backup_dir else None
+    if state is not None:
+        policies = with_pins(policies, held_manifests(state, now))
+    saved = _approved(request, url)
     looked = _look(client, request, _wanted(policies, saved), now, progress)
     strike_tagged(journals, looked.snapshot, request.check)
     looked = with_unfinished(client, looked, unfinished_of(due))
@@ -124,7 +132,6 @@ def prune(
     policies = with_pins(policies, by_name)
     if request.policies.needs.untagged and request.scan is not None and request.scan.source == GARBAGE_COLLECT:
         looked = _with_doubt(client, looked)
-    state = read_state(request.backup_dir, url) if request.backup_dir else None
     seen = looked.snapshot
     if state is not None:
         looked = replace(looked, snapshot=recall(seen, state))
@@ -133,16 +140,16 @@ def prune(
     if saved is not None:
         plan, moved = confirm_approved(saved, looked.snapshot, policies.protected)
         result = PruneResult(plan, drifted=tuple(Drift(name, entry.name, entry.reason) for name, entry in moved))
-    result.held_tags = tuple(
+    result.held = tuple(
         "%s:%s" % (repository.name, tag.name)
         for repository in looked.snapshot.repositories
         for tag in repository.tags
         if tag.hold
-    )
+    ) + tuple(sorted("%s@%s" % pinned for pinned in (held_manifests(state, now) if state is not None else frozenset())))
     result.plan_id = result.plan.identity
     if request.plan_file:
         # Whole: the run that applies it leaves what has its grace to a later one, and writes that into its journal.
-        write_plan(request.plan_file, result.plan)
+        write_plan(request.plan_file, replace(result.plan, url=url))
     deferred: t.Mapping[str, t.Sequence[str]] = {}
     if request.grace:
         result.plan, deferred = defer_manifests(result.plan, over_grace(due))
@@ -165,11 +172,22 @@ def prune(
             due, looked.snapshot, result.plan, result.outcome, result.unsaved, by_name, saved is not None, run
         )
     if state is not None:
-        remembered = remember(state, seen)
-        if remembered != state:
-            with keep_outcome(result.outcome):
-                write_state(request.backup_dir, url, remembered)
+        with keep_outcome(result.outcome):
+            update_state(request.backup_dir, url, lambda current: remember(current, seen))
     return result
+
+
+def _approved(request: PruneRequest, url: str) -> t.Optional[Plan]:
+    """The plan to carry out, if one was approved. Raises PlanFileError, also for one of another registry than that at URL."""
+    if not request.approved:
+        return None
+    saved = read_plan(request.approved, request.approved_id)
+    if saved.url != url:
+        raise PlanFileError(
+            "the plan file %s is of the registry at %s, and url is %s. Nothing was deleted; make the plan there"
+            % (request.approved, saved.url or "no known address", url)
+        )
+    return saved
 
 
 def _look(

@@ -54,7 +54,7 @@ def prune_report(result: PruneResult, details: str, check: bool, diff: bool) -> 
         "repositories": repository_details(plan, details),
         "drifted": [_drift(drift) for drift in result.drifted + tuple(result.outcome.drifted)],
         "plan_warnings": list(plan.warnings),
-        "held_tags": list(result.held_tags),
+        "held": list(result.held),
     }
     if diff:
         report["diff"] = plan_diff(plan)

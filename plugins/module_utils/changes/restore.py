@@ -80,21 +80,24 @@ class Restorer:
         self._sources = sources
         self._overwrite = overwrite
         self._predict = predict
+        self.result = RestoredRepository(name)
         self._states: t.Dict[str, Restored] = {}
         self._blobs: t.Dict[str, bool] = {}
 
     def restore(self, tags: t.Optional[t.Collection[str]] = None) -> RestoredRepository:
-        """Restore everything, or with TAGS only these and what they need. Raises RegistryError if the registry is out of reach."""
-        result = RestoredRepository(self._name)
+        """Restore everything, or with TAGS only these and what they need.
+
+        Raises RegistryError if the registry is out of reach; what was done until then is in `result`.
+        """
         wanted = [tag for tag in self._saved.tags.values() if tags is None or tag.name in tags]
         digests = [tag.digest for tag in wanted if tag.digest]
         if tags is None:
             digests += list(self._saved.manifests)
         for digest in self._children_first(digests):
-            result.manifests.append(self._manifest(digest))
+            self.result.manifests.append(self._manifest(digest))
         for tag in wanted:
-            result.tags.append(self._tag(tag))
-        return result
+            self.result.tags.append(self._tag(tag))
+        return self.result
 
     def _children_first(self, digests: t.Sequence[str]) -> t.List[str]:
         """The saved manifests among DIGESTS and below them, each after its children and its subject."""

@@ -2,15 +2,19 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What has to be remembered from run to run: tags that were restored, and when a manifest was first seen without a tag.
+"""What has to be remembered from run to run: what was restored, and when a manifest was first seen without a tag.
 
 One JSON file beside the backups, replaced as a whole. It holds, for each registry's URL and each repository, ``restored`` (tag:
-its digest, old push time, until when it is held from pruning, and when it was restored), ``untagged`` (digest: without a tag since, as far as a first
-sighting tells) and ``looked`` (when a run last saw all of its manifests). Times are in seconds since the epoch.
+its digest, old push time, until when it is held from pruning, and when it was restored), ``held`` (digest: until when a restored
+manifest is), ``untagged`` (digest: without a tag since, as far as a first sighting tells) and ``looked`` (when a run last saw all of
+its manifests). Times are in seconds since the epoch.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import json
 import os
 import tempfile
@@ -28,6 +32,9 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
 STATE_SCHEMA = "fleetops.container_registry.state"
 STATE_VERSION = 1
 FILE_NAME = "state.json"
+
+# What file systems say that know no locks.
+_NO_LOCKS = (errno.ENOLCK, errno.EBADF, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
 
 # Seconds by which the registry's clock may be ahead of ours.
 _CLOCKS_DIFFER = 300
@@ -55,6 +62,7 @@ class State:
     restored: t.Dict[str, t.Dict[str, RestoredTag]] = field(default_factory=dict)
     untagged: t.Dict[str, t.Dict[str, float]] = field(default_factory=dict)
     looked: t.Dict[str, float] = field(default_factory=dict)
+    held: t.Dict[str, t.Dict[str, float]] = field(default_factory=dict)
 
 
 def read_state(directory: str, url: str) -> State:
@@ -62,9 +70,38 @@ def read_state(directory: str, url: str) -> State:
     return _state(_document(_path(directory)).get(url), _path(directory))
 
 
-def write_state(directory: str, url: str, state: State) -> None:
-    """Replace what is remembered about the registry at URL, on disk when this returns. Raises StateError."""
+def update_state(directory: str, url: str, change: t.Callable[[State], State]) -> None:
+    """Replace what is remembered about the registry at URL by what CHANGE makes of it, on disk when this returns. Raises StateError.
+
+    What others write meanwhile is not lost: a restoration may hold tags while a long run goes on.
+    """
     path = _path(directory)
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        with _locked(directory):
+            before = read_state(directory, url)
+            after = change(before)
+            if after != before:
+                _write(path, url, after)
+    except OSError as error:
+        raise StateError("the state file %s cannot be written: %s" % (path, error.strerror)) from error
+
+
+@contextlib.contextmanager
+def _locked(directory: str) -> t.Iterator[None]:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _write(path: str, url: str, state: State) -> None:
     registries = _document(path)
     registries[url] = {
         "restored": {
@@ -78,24 +115,59 @@ def write_state(directory: str, url: str, state: State) -> None:
             name: dict(sorted(digests.items())) for name, digests in sorted(state.untagged.items()) if digests
         },
         "looked": dict(sorted(state.looked.items())),
+        "held": {name: dict(sorted(digests.items())) for name, digests in sorted(state.held.items()) if digests},
     }
     document = {"schema": STATE_SCHEMA, "version": STATE_VERSION, "registries": registries}
-    try:
-        os.makedirs(directory, mode=0o700, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=FILE_NAME + ".", dir=directory)
-        with os.fdopen(descriptor, "w") as stream:
-            json.dump(document, stream, indent=1)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise StateError("the state file %s cannot be written: %s" % (path, error.strerror)) from error
+    descriptor, temporary = tempfile.mkstemp(prefix=FILE_NAME + ".", dir=os.path.dirname(path))
+    with os.fdopen(descriptor, "w") as stream:
+        json.dump(document, stream, indent=1)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)
+
+
+def with_held(
+    state: State, repository: str, tags: t.Mapping[str, RestoredTag], digests: t.Iterable[str], until: float
+) -> State:
+    """STATE with what comes back to REPOSITORY: TAGS, and manifests held UNTIL, whose first sightings are forgotten.
+
+    Where it is held for longer already, it stays so.
+    """
+    restored, held, untagged = dict(state.restored), dict(state.held), dict(state.untagged)
+    before = restored.get(repository, {})
+    restored[repository] = dict(before, **{name: _longer(before.get(name), tag) for name, tag in tags.items()})
+    known = held.get(repository, {})
+    held[repository] = dict(known, **{digest: max(until, known.get(digest, until)) for digest in digests})
+    untagged[repository] = {
+        digest: since for digest, since in untagged.get(repository, {}).items() if digest not in held[repository]
+    }
+    return replace(state, restored=restored, held=held, untagged=untagged)
+
+
+def forget(state: State, repository: str, tags: t.AbstractSet[str], digests: t.AbstractSet[str]) -> State:
+    """STATE without the holds of TAGS and of the manifests DIGESTS in REPOSITORY."""
+    restored, held = dict(state.restored), dict(state.held)
+    restored[repository] = {name: tag for name, tag in restored.get(repository, {}).items() if name not in tags}
+    held[repository] = {digest: until for digest, until in held.get(repository, {}).items() if digest not in digests}
+    return replace(state, restored=restored, held=held)
+
+
+def _longer(before: t.Optional[RestoredTag], after: RestoredTag) -> RestoredTag:
+    return before if before is not None and before.digest == after.digest and before.until > after.until else after
+
+
+def held_manifests(state: State, now: float) -> t.FrozenSet[t.Tuple[str, str]]:
+    """(repository, digest) of the restored manifests that are still held NOW."""
+    return frozenset(
+        (name, digest) for name, digests in state.held.items() for digest, until in digests.items() if until > now
+    )
 
 
 def remember(state: State, snapshot: Snapshot) -> State:
     """STATE after a look: first sightings of manifests without a tag are added, what is gone or tagged again is dropped.
 
-    Only repositories that SNAPSHOT lists revisions of are touched: elsewhere nothing was seen.
+    A hold lasts until its time is over or its tag names something else: a list may lack a tag that is there. First sightings are of
+    repositories that SNAPSHOT lists revisions of: elsewhere nothing was seen.
     """
     now = snapshot.taken_at
     untagged = dict(state.untagged)
@@ -108,7 +180,7 @@ def remember(state: State, snapshot: Snapshot) -> State:
         still = {
             tag: entry
             for tag, entry in restored.get(repository.name, {}).items()
-            if current.get(tag) == entry.digest and (entry.until > now or entry.pushed is not None)
+            if _still_restored(entry, current.get(tag), now)
         }
         restored[repository.name] = still
         if repository.revisions is not None:
@@ -126,7 +198,21 @@ def remember(state: State, snapshot: Snapshot) -> State:
         {name: tags for name, tags in restored.items() if tags},
         {name: digests for name, digests in untagged.items() if digests},
         looked,
+        {name: _unexpired(digests, now) for name, digests in state.held.items() if _unexpired(digests, now)},
     )
+
+
+def _unexpired(digests: t.Mapping[str, float], now: float) -> t.Dict[str, float]:
+    return {digest: until for digest, until in digests.items() if until > now}
+
+
+def _still_restored(entry: RestoredTag, digest: t.Optional[str], now: float) -> bool:
+    """Whether ENTRY is of use after a look that began NOW and saw the tag name DIGEST (None: nothing, or it was not listed)."""
+    if entry.restored_at >= now:
+        return True
+    if digest is None:
+        return entry.until > now
+    return digest == entry.digest and (entry.until > now or entry.pushed is not None)
 
 
 def recall(snapshot: Snapshot, state: State) -> Snapshot:
@@ -219,6 +305,10 @@ def _state(entry: t.Any, path: str) -> State:
             for name, digests in entry["untagged"].items()
         }
         looked = {name: float(moment) for name, moment in entry.get("looked", {}).items()}
+        held = {
+            name: {digest: float(until) for digest, until in digests.items()}
+            for name, digests in entry.get("held", {}).items()
+        }
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise StateError("%s is damaged. Move it away; holds of restored tags are then forgotten" % path) from error
-    return State(restored, untagged, looked)
+    return State(restored, untagged, looked, held)

@@ -109,13 +109,17 @@ class RepositoryPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan of a run. BYTES_FREED is computed over digests of the whole registry; GUARDS hold the whole run."""
+    """The plan of a run. BYTES_FREED is computed over digests of the whole registry; GUARDS hold the whole run.
+
+    URL: the address of the registry that a saved plan is of.
+    """
 
     taken_at: float
     repositories: t.Tuple[RepositoryPlan, ...] = ()
     guards: t.Tuple[Guard, ...] = ()
     warnings: t.Tuple[str, ...] = ()
     bytes_freed: int = 0
+    url: str = ""
 
     @property
     def actionable(self) -> t.Tuple[RepositoryPlan, ...]:

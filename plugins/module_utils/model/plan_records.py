@@ -46,6 +46,7 @@ def plan_to_records(plan: Plan) -> t.Iterator[t.Dict[str, t.Any]]:
         "identity": plan.identity,
         "taken_at": plan.taken_at,
         "bytes_freed": plan.bytes_freed,
+        "url": plan.url,
     }
     for guard in plan.guards:
         yield _guard_record(guard)
@@ -147,6 +148,7 @@ _FIELDS: t.Dict[str, t.Dict[str, _Check]] = {
         "identity": _is_text,
         "taken_at": _is_time,
         "bytes_freed": _is_count,
+        "url": _is_text,
     },
     "guard": {
         "name": _is_text,
@@ -236,6 +238,7 @@ class _Reader:
             tuple(self.guards),
             tuple(self.warnings),
             self.header["bytes_freed"],
+            self.header["url"],
         )
         if self.ended != _counts(plan):
             raise PlanInvalid("the plan is incomplete: it says to have %s, it has %s" % (self.ended, _counts(plan)))

@@ -289,7 +289,7 @@ def test_a_state_that_cannot_be_written_does_not_hide_what_went(registry, run, m
     old = registry.image("a", "old", created=days_ago(100))
     scan = stored(registry, left)
     monkeypatch.setattr(
-        MODULE_UTILS + "changes.pruning.write_state", lambda *_arguments: raising(StateError("the state is full"))()
+        MODULE_UTILS + "changes.pruning.update_state", lambda *_arguments: raising(StateError("the state is full"))()
     )
     report = prune_report(run(scan=scan, policies=ONE + LEFT_OVER), "none", False, False)
     assert (report["changed"], report["deleted"]["tags"], registry.has(old)) == (True, 1, [False])

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api import client as api
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.address import Address
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import (
     ConnectionFailed,
     NotFound,
@@ -74,7 +75,10 @@ class Registry(PlayedRegistry):
         super().__init__()
         self.native, self.may_push, self.twos = native, may_push, False
         self.connection.find_hidden_tags = None
-        self.address = SimpleNamespace(base=self.connection.url, origin=SimpleNamespace(host="r.example"))
+
+    @property
+    def address(self):
+        return Address.parse(self.connection.url)
 
     def lists_all(self, _repository, listed):
         return bool(listed) and self.twos
@@ -322,7 +326,9 @@ def test_a_plan_that_was_altered_to_delete_what_stays_is_another_plan(registry, 
     first = plan().plan
     (repository,) = first.repositories
     tags = tuple(tag if tag.action == KEEP else dataclasses.replace(tag, parked=kept) for tag in repository.tags)
-    altered = dataclasses.replace(first, repositories=(dataclasses.replace(repository, tags=tags),))
+    altered = dataclasses.replace(
+        first, repositories=(dataclasses.replace(repository, tags=tags),), url=registry.address.base
+    )
     assert altered.identity != first.identity
     write_plan(path, altered)
     result = run(approved=path)
@@ -542,7 +548,7 @@ def test_what_refers_to_an_image_that_an_approved_plan_spares_stays_too(registry
         assert registry.has(image, signature, report) == [True] * 3
     result = run(approved=path, days=0.01, protected=[image] if how == "protected" else None)
     assert registry.has(image, signature, report) == [True] * 3
-    assert ("a:old" in result.held_tags) == (how == "held")
+    assert ("a:old" in result.held) == (how == "held")
 
 
 def test_work_that_a_failed_backup_puts_off_is_still_known_afterwards(registry, run, monkeypatch):

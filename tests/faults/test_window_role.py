@@ -10,8 +10,25 @@ import json
 
 import pytest
 from ansible_collections.fleetops.container_registry.tests.rig.binaries import VERSIONS
-from ansible_collections.fleetops.container_registry.tests.rig.role_support import PLAYBOOKS, answers
-from ansible_collections.fleetops.container_registry.tests.rig.window_support import until
+from ansible_collections.fleetops.container_registry.tests.rig.nginx import nginx
+from ansible_collections.fleetops.container_registry.tests.rig.role_support import (
+    PLAYBOOKS,
+    Operated,
+    answers,
+    free_port,
+)
+from ansible_collections.fleetops.container_registry.tests.rig.window_support import add_garbage, until
+
+HIDING = """\
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      proxy_pass http://127.0.0.1:{registry};
+      proxy_set_header Host $http_host;
+      proxy_hide_header Docker-Distribution-Api-Version;
+    }}
+  }}
+"""
 
 
 def test_a_collector_that_fails(stage):
@@ -63,7 +80,7 @@ def test_a_damaged_store_is_named_and_not_collected(stage, version):
     assert scene.registry.bytes_on_disk() == scene.bytes
 
 
-def test_layers_that_are_missing_beside_manifests_stop_the_window(stage):
+def test_layers_that_are_missing_beside_manifests_stop_the_window(stage, tmp_path):
     # plain garbage collection of 2.x would take these images away, without a word
     scene = stage("2.8")
     scene.registry.push("another", "one", 3)
@@ -73,6 +90,16 @@ def test_layers_that_are_missing_beside_manifests_stop_the_window(stage):
     play = scene.collect()
     assert play.status != 0
     assert "team/app" in play.failure
+    # Nor does it open where a proxy hides what the registry is, and where much else is odd that does no harm.
+    for number in range(60):
+        (layers.parent.parent / f"odd{number}" / "_manifests").mkdir(parents=True)
+    home = tmp_path / "nginx"
+    home.mkdir()
+    port = free_port()
+    with nginx(home, HIDING.format(port=port, registry=scene.registry.port), port):
+        play = scene.collect(registry_url=f"http://127.0.0.1:{port}")
+    assert play.status != 0
+    assert "the collector of 2.x would abort or lose images" in play.failure
     (scene.registry.home / "aside").rename(layers)
     scene.is_as_it_was()
     assert scene.registry.bytes_on_disk() == held
@@ -166,3 +193,31 @@ def test_a_registry_that_does_not_become_read_only_is_not_collected(stage):
     assert "REGISTRY_STORAGE_MAINTENANCE_READONLY" in play.failure
     scene.is_as_it_was()
     assert scene.registry.bytes_on_disk() == scene.bytes
+
+
+def test_a_store_of_another_registry_is_not_collected_while_this_one_is_stopped(stage, tmp_path):
+    scene = stage("3.1")
+    other = Operated(tmp_path / "other", scene.registry.program)
+    try:
+        other.push("team/app", "kept", 9)
+        add_garbage(other.home / "data", 3)
+        play = scene.collect(registry_config_path=str(other.config), registry_garbage_collect_mode="stopped")
+        assert play.status != 0
+        assert "two registries'" in play.failure
+        assert other.tags("team/app")
+    finally:
+        other.stop()
+    scene.is_as_it_was()
+    assert scene.registry.process == scene.process
+
+
+def test_a_registry_behind_a_proxy_is_stopped_and_collected(stage, tmp_path):
+    scene = stage("2.8")
+    home = tmp_path / "nginx"
+    home.mkdir()
+    port = free_port()
+    with nginx(home, HIDING.format(port=port, registry=scene.registry.port), port):
+        play = scene.collect(registry_url=f"http://127.0.0.1:{port}", registry_garbage_collect_mode="stopped")
+        assert play.status == 0, play.output[-4000:]
+    scene.is_as_it_was()
+    assert scene.registry.bytes_on_disk() < scene.bytes

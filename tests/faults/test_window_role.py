@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.host_process import start_time
 from ansible_collections.fleetops.container_registry.tests.rig.binaries import VERSIONS
 from ansible_collections.fleetops.container_registry.tests.rig.role_support import PLAYBOOKS, answers
-from ansible_collections.fleetops.container_registry.tests.rig.window_support import until
+from ansible_collections.fleetops.container_registry.tests.rig.window_support import run_out, until, watchdog_of
 
 
 def test_a_collector_that_fails(stage):
@@ -120,6 +121,53 @@ def test_a_restart_that_fails_after_the_collection(stage):
     again = scene.collect()
     assert again.status == 0, again.output[-4000:]
     scene.is_as_it_was()
+
+
+def comes_back_by_its_watchdog(scene) -> None:
+    """Without another run, as soon as restarts work again."""
+    tried = scene.restarts
+    until(lambda: scene.restarts > tried, "the watchdog does not go on")
+    for name in ("break-restarts", "fail-restarts"):
+        scene.unmark(name)
+    until(lambda: answers(scene.registry.url) == "enabled", "the watchdog does not give the registry back")
+    again = scene.collect()
+    assert again.status == 0, again.output[-4000:]
+    assert again.result("one", "repair")["watchdog"]["gave_back"]
+    scene.is_as_it_was()
+
+
+def test_a_run_that_cannot_repair_either_leaves_the_watchdog_trying(stage):
+    scene = stage("2.8")
+    scene.mark("break-restarts")
+    assert scene.collect().status != 0
+    watchdog = watchdog_of(scene.registry.state)
+    second = scene.collect()
+    assert second.status != 0
+    assert "no restart today" in second.failure
+    assert "goes on trying" in second.failure
+    assert start_time(watchdog["pid"]) == watchdog["started"]
+    assert answers(scene.registry.url) == "read_only"
+    comes_back_by_its_watchdog(scene)
+
+
+def test_a_run_that_wakes_up_and_cannot_close_its_window_leaves_the_watchdog_trying(stage):
+    scene = stage("3.1")
+    scene.mark("hold-collector")
+    run = scene.site.begin(str(PLAYBOOKS / "role.yml"), test_entry="garbage_collect")
+    log = scene.site.home / "background.log"
+    until(
+        lambda: (scene.registry.home / "collecting").exists() or run.poll() is not None,
+        lambda: log.read_text(encoding="utf-8")[-4000:],
+    )
+    scene.mark("fail-restarts")
+    run_out(scene.registry.state)
+    assert run.wait(300) != 0
+    text = log.read_text(encoding="utf-8")
+    assert "could not be given back" in text
+    assert ": Take the lease over from the watchdog]" in text
+    assert answers(scene.registry.url) == "read_only"
+    scene.unmark("hold-collector")
+    comes_back_by_its_watchdog(scene)
 
 
 def test_what_somebody_writes_into_the_configuration_in_the_window_is_not_overwritten(stage):

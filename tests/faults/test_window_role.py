@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.host_process import start_time
@@ -123,6 +124,22 @@ def test_a_restart_that_fails_after_the_collection(stage):
     scene.is_as_it_was()
 
 
+def test_a_marker_that_cannot_be_written_touches_nothing(stage):
+    scene = stage("3.1")
+    collector = scene.registry.home / "collector"
+    text = collector.read_text(encoding="utf-8")
+    # Between the look for a marker and the window.
+    blocked = scene.registry.state / "window.json"
+    collector.write_text(text.replace("#!/bin/sh\n", f'#!/bin/sh\nmkdir -p "{blocked}"\n'), encoding="utf-8")
+    play = scene.collect()
+    assert play.status != 0
+    assert "the registry was not touched" in play.failure
+    assert "Leave the marker" in play.failure
+    blocked.rmdir()
+    assert scene.registry.process == scene.process
+    scene.is_as_it_was()
+
+
 def comes_back_by_its_watchdog(scene) -> None:
     """Without another run, as soon as restarts work again."""
     tried = scene.restarts
@@ -160,7 +177,9 @@ def test_a_run_that_wakes_up_and_cannot_close_its_window_leaves_the_watchdog_try
         lambda: log.read_text(encoding="utf-8")[-4000:],
     )
     scene.mark("fail-restarts")
-    run_out(scene.registry.state)
+    while (scene.registry.state / "lease/held").exists():
+        run_out(scene.registry.state)
+        time.sleep(2)  # the play may have renewed it just then
     assert run.wait(300) != 0
     text = log.read_text(encoding="utf-8")
     assert "could not be given back" in text

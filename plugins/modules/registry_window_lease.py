@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Hold, renew and release the lease on a registry's maintenance window."""
+"""Hold, renew, take over and release the lease on a registry's maintenance window."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ description:
   - If the lease runs out, the watchdog takes it, so that nothing more can be done in that window. It ends the collector, also inside a
     container, makes sure that none is left, writes the configuration back byte for byte, and restarts or starts the registry. Where
     one of these fails, none that comes after it is done, and it tries again for a day, at growing intervals.
-  - What it has done is kept beside the lease, and returned by O(state=released) of the next run.
+  - What it has done is kept beside the lease, and returned by O(state=taken_over) and O(state=released) of the next run.
   - This is a part of the role P(fleetops.container_registry.registry#role). The module runs on the registry's host with Python's
     standard library alone, and needs Linux. Only O(orders.cache) needs a library.
 extends_documentation_fragment:
@@ -34,7 +34,7 @@ attributes:
   idempotent:
     support: partial
     details:
-      - A lease is held, quiet or released only once, but O(state=renewed) moves its end each time.
+      - A lease is held, quiet, handed back or released only once, but O(state=renewed) and O(state=taken_over) move its end each time.
 options:
   path:
     description:
@@ -49,19 +49,24 @@ options:
       - V(renewed) holds it on for O(duration). It fails if this run holds it no more. Nothing may be done in the window then.
       - V(quiet) makes sure that nothing works in the window of O(run_id) any more, neither a module nor a collector, by ending it. It needs
         no lease.
-      - V(released) ends the lease and its watchdog, after waiting for what the watchdog is at. It takes over from an earlier run, too.
+      - V(taken_over) lets this play give the registry back in place of the watchdog, also that of an earlier run, after waiting for the
+        attempt that the watchdog is at. The watchdog looks on, and goes on trying when O(duration) has passed without this state being
+        asked for again. Nothing else may be done in the window any more.
+      - V(handed_back) lets the watchdog go on at once, where the play that has taken over could not give the registry back.
+      - V(released) ends the lease and its watchdog, after waiting for what the watchdog is at. It is for when the registry was given back.
     type: str
-    choices: [held, renewed, quiet, released]
+    choices: [held, renewed, quiet, taken_over, handed_back, released]
     required: true
   run_id:
     description:
       - The name of the window, which its processes carry in their environment, collectors as C(FLEETOPS_REGISTRY_COLLECTION) and tasks
         that may start one as C(FLEETOPS_REGISTRY_WINDOW).
-      - It is required with all states but V(released).
+      - It is required with O(state=held), O(state=renewed) and O(state=quiet).
     type: str
   duration:
     description:
-      - Seconds that the lease is held for without being renewed. It must be longer than anything that is done between two renewals.
+      - Seconds that the lease is held for without being renewed, or that it is taken over for. It must be longer than anything that is
+        done between two renewals.
     type: float
     default: 300.0
   limit:
@@ -81,7 +86,7 @@ options:
     default: 60.0
   patience:
     description:
-      - Seconds that O(state=released) waits for a watchdog that is giving the registry back.
+      - Seconds that O(state=taken_over) and O(state=released) wait for a watchdog that is giving the registry back.
     type: float
     default: 600.0
   secret_environment:
@@ -286,7 +291,7 @@ held:
   sample: true
 seconds_left:
   description: Seconds until the lease runs out unless it is renewed.
-  returned: with O(state=held) and O(state=renewed)
+  returned: with O(state=held), O(state=renewed) and O(state=taken_over)
   type: float
   sample: 300.0
 watchdog_pid:
@@ -304,6 +309,11 @@ job_finished:
   returned: with O(state=renewed)
   type: bool
   sample: false
+watched:
+  description: Whether there is a watchdog that goes on trying.
+  returned: with O(state=handed_back)
+  type: bool
+  sample: true
 certain:
   description: Whether it is certain that no collector is left. Where it is not, one could still run where this host does not see it.
   returned: with O(state=quiet)
@@ -322,7 +332,7 @@ seconds_held:
   sample: 14.2
 watchdog_report:
   description: What a watchdog has done, V(null) if it had nothing to do.
-  returned: with O(state=released)
+  returned: with O(state=taken_over) and O(state=released)
   type: dict
   contains:
     opened:
@@ -373,10 +383,12 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.module
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.errors import StorageError
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.give_back import Orders
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.window import (
+    hand_back,
     hold,
     quiet,
     release,
     renew,
+    take_over,
 )
 
 
@@ -389,6 +401,10 @@ def job(module: StoreModule) -> Result:
         return renew(given["path"], given["run_id"], given["job_file"], given["wait"], module.check_mode)
     if given["state"] == "quiet":
         return quiet(orders_of(given), module.check_mode)
+    if given["state"] == "taken_over":
+        return take_over(given["path"], given["duration"], given["patience"], module.check_mode)
+    if given["state"] == "handed_back":
+        return hand_back(given["path"], module.check_mode)
     return release(given["path"], given["patience"], module.check_mode)
 
 
@@ -461,7 +477,11 @@ def main() -> None:
     module = StoreModule(
         {
             "path": {"type": "path", "required": True},
-            "state": {"type": "str", "choices": ["held", "renewed", "quiet", "released"], "required": True},
+            "state": {
+                "type": "str",
+                "choices": ["held", "renewed", "quiet", "taken_over", "handed_back", "released"],
+                "required": True,
+            },
             "run_id": {"type": "str"},
             "duration": {"type": "float", "default": 300.0},
             "limit": {"type": "float", "default": 14400.0},

@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.host_process import start_time
 from ansible_collections.fleetops.container_registry.tests.rig.binaries import VERSIONS
 from ansible_collections.fleetops.container_registry.tests.rig.nginx import nginx
 from ansible_collections.fleetops.container_registry.tests.rig.role_support import (
@@ -17,7 +19,12 @@ from ansible_collections.fleetops.container_registry.tests.rig.role_support impo
     answers,
     free_port,
 )
-from ansible_collections.fleetops.container_registry.tests.rig.window_support import add_garbage, until
+from ansible_collections.fleetops.container_registry.tests.rig.window_support import (
+    add_garbage,
+    run_out,
+    until,
+    watchdog_of,
+)
 
 HIDING = """\
   server {{
@@ -147,6 +154,71 @@ def test_a_restart_that_fails_after_the_collection(stage):
     again = scene.collect()
     assert again.status == 0, again.output[-4000:]
     scene.is_as_it_was()
+
+
+def test_a_marker_that_cannot_be_written_touches_nothing(stage):
+    scene = stage("3.1")
+    collector = scene.registry.home / "collector"
+    text = collector.read_text(encoding="utf-8")
+    # Between the look for a marker and the window.
+    blocked = scene.registry.state / "window.json"
+    collector.write_text(text.replace("#!/bin/sh\n", f'#!/bin/sh\nmkdir -p "{blocked}"\n'), encoding="utf-8")
+    play = scene.collect()
+    assert play.status != 0
+    assert "the registry was not touched" in play.failure
+    assert "Leave the marker" in play.failure
+    blocked.rmdir()
+    assert scene.registry.process == scene.process
+    scene.is_as_it_was()
+
+
+def comes_back_by_its_watchdog(scene) -> None:
+    """Without another run, as soon as restarts work again."""
+    tried = scene.restarts
+    until(lambda: scene.restarts > tried, "the watchdog does not go on")
+    for name in ("break-restarts", "fail-restarts"):
+        scene.unmark(name)
+    until(lambda: answers(scene.registry.url) == "enabled", "the watchdog does not give the registry back")
+    again = scene.collect()
+    assert again.status == 0, again.output[-4000:]
+    assert again.result("one", "repair")["watchdog"]["gave_back"]
+    scene.is_as_it_was()
+
+
+def test_a_run_that_cannot_repair_either_leaves_the_watchdog_trying(stage):
+    scene = stage("2.8")
+    scene.mark("break-restarts")
+    assert scene.collect().status != 0
+    watchdog = watchdog_of(scene.registry.state)
+    second = scene.collect()
+    assert second.status != 0
+    assert "no restart today" in second.failure
+    assert "goes on trying" in second.failure
+    assert start_time(watchdog["pid"]) == watchdog["started"]
+    assert answers(scene.registry.url) == "read_only"
+    comes_back_by_its_watchdog(scene)
+
+
+def test_a_run_that_wakes_up_and_cannot_close_its_window_leaves_the_watchdog_trying(stage):
+    scene = stage("3.1")
+    scene.mark("hold-collector")
+    run = scene.site.begin(str(PLAYBOOKS / "role.yml"), test_entry="garbage_collect")
+    log = scene.site.home / "background.log"
+    until(
+        lambda: (scene.registry.home / "collecting").exists() or run.poll() is not None,
+        lambda: log.read_text(encoding="utf-8")[-4000:],
+    )
+    scene.mark("fail-restarts")
+    while (scene.registry.state / "lease/held").exists():
+        run_out(scene.registry.state)
+        time.sleep(2)  # the play may have renewed it just then
+    assert run.wait(300) != 0
+    text = log.read_text(encoding="utf-8")
+    assert "could not be given back" in text
+    assert ": Take the lease over from the watchdog]" in text
+    assert answers(scene.registry.url) == "read_only"
+    scene.unmark("hold-collector")
+    comes_back_by_its_watchdog(scene)
 
 
 def test_what_somebody_writes_into_the_configuration_in_the_window_is_not_overwritten(stage):

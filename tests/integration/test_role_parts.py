@@ -87,7 +87,7 @@ def test_who_cannot_give_a_registry_back_leaves_it_to_the_watchdog(site, tmp_pat
         assert {path.name for path in state.iterdir()} <= {"backups"}
     finally:
         if lease.exists():
-            lease.take_over(60.0)
+            lease.release(60.0)
 
 
 @pytest.mark.parametrize(("mode", "told"), [("readonly", "restart"), ("stopped", "start")])

@@ -133,3 +133,14 @@ def test_bad_settings_are_named_before_anything_is_touched(operate):
         assert play.status != 0
         assert message in play.output, play.output[-3000:]
     assert (registry.config.read_bytes(), registry.process) == before
+
+
+def test_a_registry_that_is_down_is_left_alone_and_its_owner_told_what_to_do(operate):
+    registry, site = operate("3.1")
+    before = registry.config.read_bytes()
+    registry.stop()
+    play = site.role("configure")
+    assert play.status != 0
+    assert "Nothing was changed" in play.failure
+    assert "start it, and run this again" in play.failure
+    assert registry.config.read_bytes() == before

@@ -251,3 +251,22 @@ def test_without_a_watchdog_the_next_run_starts_both_again(pair):
         (config + NOTE, delete) for config, _process, delete in before
     ]
     assert list(pair.second.tags("team/app")) == ["1.2"]
+
+
+def test_the_others_come_back_where_the_first_one_cannot(pair):
+    for day in range(3):
+        pair.first.push("team/app", f"1.{day}", day)
+    (pair.first.home / "hold-collector").touch()
+    run = pair.site.begin(str(PLAYBOOKS / "role.yml"), test_entry="main", registry_window_watchdog=False, **SETTINGS)
+    wait_for(pair.first.home / "collecting", run)
+    kill_play(run)
+    assert [answers(registry.url) for registry in pair.both] == ["read_only", "read_only"]
+    by_hand = pair.first.config.read_bytes() + NOTE
+    pair.first.config.write_bytes(by_hand)
+    play = pair.site.role("garbage_collect")
+    assert play.status != 0
+    assert "was changed by somebody since" in play.failure
+    assert pair.first.config.read_bytes() == by_hand
+    assert [answers(registry.url) for registry in pair.both] == ["read_only", "disabled"]
+    assert "readonly" not in pair.second.config.read_text(encoding="utf-8")
+    (pair.first.home / "hold-collector").unlink()

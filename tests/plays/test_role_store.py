@@ -161,3 +161,19 @@ def test_what_needs_the_disk_says_so(shops, tmp_path):
     refused = site.role("main", **SETTINGS)
     assert refused.status != 0
     assert "registry_prune_method is storage: this needs the registry's store on a disk" in refused.failure
+
+
+def test_a_refused_collection_leaves_no_plan_behind(tmp_path):
+    shop = Shop(tmp_path, "3.1")
+    try:
+        site = Site(tmp_path / "site", {"one": shop.registry.inventory()})
+        play = site.role("main", registry_garbage_collect_max_blobs=1, **SETTINGS)
+        assert play.status != 0
+        assert "registry_garbage_collect_max_blobs" in play.failure
+        assert {path.name for path in shop.registry.state.iterdir()} <= {"backups"}
+        told = play.result("one", "prune")
+        assert told["changed"] is False
+        assert told["method"] is None
+        assert shop.registry.tags("shop/api") == shop.tags["shop/api"]
+    finally:
+        shop.registry.stop()

@@ -5,7 +5,8 @@
 """The lease on a maintenance window: it runs out unless somebody renews it, and then nobody may work in that window any more.
 
 It is a folder on the registry's host. One file in it is the token, and its name says who may act: `held` by the play, `ended` by the
-watchdog, `taken_over` by a play again. A renaming is atomic and needs no space on the disk, so of two that want the token one gets it.
+watchdog, `acting` while the watchdog is at it, `taken_over` by a play again for some time, `released` nobody any more. A renaming is
+atomic and needs no space on the disk, so of two that want the token one gets it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import typing as t
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.errors import LeaseLost, StorageError
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.host_process import boot_id, lives
 
-HELD, ENDED, TAKEN_OVER = "held", "ended", "taken_over"
+HELD, ENDED, ACTING, TAKEN_OVER, RELEASED = "held", "ended", "acting", "taken_over", "released"
 _ENDS, _WATCHDOG, _REPORT = "ends", "watchdog.json", "report.json"
 _STEP = 0.2
 
@@ -61,9 +62,7 @@ class Lease:
                 % self.path,
                 held=False,
             )
-        # In place and as long as before: it must work on a full disk.
-        with contextlib.suppress(FileNotFoundError), open(self._file(_ENDS), "r+b", buffering=0) as stream:
-            stream.write(b"%020.3f" % ends)
+        self._move_end(ends)
         # Whoever ends it looks at the end once more after taking the token.
         self._terms_of_holder(run_id)
         return float(ends - now)
@@ -73,42 +72,70 @@ class Lease:
         self._terms_of_holder(run_id)
 
     def left(self) -> t.Optional[float]:
-        """Seconds until it runs out, below zero afterwards; None if nobody holds it."""
-        if not os.path.exists(self._file(HELD)):
+        """Seconds until a play may act no more, below zero afterwards; None if no play may."""
+        if not any(os.path.exists(self._file(name)) for name in (HELD, TAKEN_OVER)):
             return None
         try:
-            with open(self._file(_ENDS), "rb") as stream:
-                return float(stream.read()) - time.monotonic()
+            return self._end() - time.monotonic()
         except (OSError, ValueError):
             return 0.0
 
     def end(self) -> bool:
-        """Take the token from a holder whose time is over; whether that was so. From then on no holder can do anything."""
-        if not self._pass_on(HELD, ENDED):
+        """Take the token from a play whose time is over; whether that was so. From then on no holder can do anything."""
+        before = next((name for name in (HELD, TAKEN_OVER) if self._pass_on(name, ENDED)), None)
+        if before is None:
             return False
         try:
-            with open(self._file(_ENDS), "rb") as stream:
-                renewed = float(stream.read()) > time.monotonic()
+            renewed = self._end() > time.monotonic()
         except (OSError, ValueError):
             renewed = False
-        return not (renewed and self._pass_on(ENDED, HELD))
+        return not (renewed and self._pass_on(ENDED, before))
 
     def is_ended(self) -> bool:
         """Whether the watchdog may act."""
         return os.path.exists(self._file(ENDED))
 
-    def take_over(self, patience: float) -> None:
-        """Let the watchdog act no more, and wait up to PATIENCE seconds for what it is at. Raises StorageError if it goes on."""
-        self._pass_on(HELD, TAKEN_OVER)
-        self._pass_on(ENDED, TAKEN_OVER)
+    def begin_attempt(self) -> bool:
+        """Whether the watchdog may act and does from now on, so that nobody takes over before end_attempt."""
+        return self._pass_on(ENDED, ACTING)
+
+    def end_attempt(self) -> None:
+        """The watchdog may be taken over from again."""
+        self._pass_on(ACTING, ENDED)
+
+    def take_over(self, duration: float, patience: float) -> bool:
+        """Let a play act for DURATION seconds from now while the watchdog looks on; whether there was a token to take.
+
+        It waits up to PATIENCE seconds for an attempt of the watchdog to end. Raises StorageError if that goes on.
+        """
         deadline = time.monotonic() + patience
+        while True:
+            watched = self.watchdog_lives()
+            # Before the token is taken, since whoever ends it looks at the end once more.
+            self._move_end(time.monotonic() + duration)
+            # One that is gone will never end its attempt.
+            takeable = (TAKEN_OVER, HELD, ENDED) if watched else (TAKEN_OVER, HELD, ENDED, ACTING)
+            if any(self._pass_on(name, TAKEN_OVER) for name in takeable):
+                return True
+            if not watched:
+                return False
+            self._insist_on_patience(deadline)
+
+    def hand_back(self) -> None:
+        """Let the watchdog act again, at once, if a play has taken over."""
+        self._pass_on(TAKEN_OVER, ENDED)
+
+    def release(self, patience: float) -> None:
+        """Let nobody act any more, and wait up to PATIENCE seconds for the watchdog to leave. Raises StorageError if it does not."""
+        deadline = time.monotonic() + patience
+        self.take_over(patience, patience)
+        self._pass_on(TAKEN_OVER, RELEASED)
         while self.watchdog_lives():
-            if time.monotonic() > deadline:
-                raise StorageError(
-                    "the watchdog of an earlier window (process %s) is still giving the registry back. See what it waits for, or end"
-                    " it, and run this again" % self._watchdog().get("pid")
-                )
-            time.sleep(_STEP)
+            self._insist_on_patience(deadline)
+
+    def is_released(self) -> bool:
+        """Whether nobody has anything to do with it any more."""
+        return os.path.exists(self._file(RELEASED)) or not self.exists()
 
     def remove(self) -> None:
         """Leave nothing behind."""
@@ -120,7 +147,7 @@ class Lease:
 
     def terms(self) -> t.Dict[str, t.Any]:
         """What it was begun with: run_id, boot_id, duration, limit, opened; empty if that cannot be read."""
-        for name in (HELD, ENDED, TAKEN_OVER):
+        for name in (HELD, ENDED, ACTING, TAKEN_OVER, RELEASED):
             found = self._read(name)
             if found:
                 return found
@@ -145,6 +172,24 @@ class Lease:
 
     def _watchdog(self) -> t.Dict[str, t.Any]:
         return self._read(_WATCHDOG)
+
+    def _insist_on_patience(self, deadline: float) -> None:
+        """Wait a moment. Raises StorageError after DEADLINE."""
+        if time.monotonic() > deadline:
+            raise StorageError(
+                "the watchdog of an earlier window (process %s) is still giving the registry back. See what it waits for, or end"
+                " it, and run this again" % self._watchdog().get("pid")
+            )
+        time.sleep(_STEP)
+
+    def _end(self) -> float:
+        with open(self._file(_ENDS), "rb") as stream:
+            return float(stream.read())
+
+    def _move_end(self, ends: float) -> None:
+        # In place and as long as before: it must work on a full disk.
+        with contextlib.suppress(FileNotFoundError), open(self._file(_ENDS), "r+b", buffering=0) as stream:
+            stream.write(b"%020.3f" % ends)
 
     def _terms_of_holder(self, run_id: str) -> t.Dict[str, t.Any]:
         terms = self._read(HELD)

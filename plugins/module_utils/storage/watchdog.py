@@ -38,16 +38,40 @@ def start_watchdog(lease: Lease, orders: Orders) -> int:
 
 
 def watch(lease: Lease, orders: Orders) -> None:
-    """Wait until LEASE is not held any more, which ends this, or has run out, which carries ORDERS out until they succeed."""
-    while True:
+    """Wait until LEASE is released, which ends this, or has run out, which carries ORDERS out until they succeed.
+
+    While a play has taken over this looks on, and goes on when that play's time is over, too, or it hands the lease back.
+    """
+    report: t.Dict[str, t.Any] = {}
+    gives_up, tried = time.monotonic() + _KEEP_TRYING_SECONDS, 0
+    while not lease.is_released():
         left = lease.left()
-        if left is None:
+        if left is not None:
+            gives_up, tried = time.monotonic() + _KEEP_TRYING_SECONDS, 0
+            if left > 0 or not lease.end():
+                time.sleep(_LOOK_SECONDS)
+            continue
+        if time.monotonic() > gives_up:
             return
-        if left <= 0 and lease.end():
-            break
-        time.sleep(_LOOK_SECONDS)
-    terms = lease.terms()
-    report = {
+        if not lease.begin_attempt():
+            # Somebody was quicker.
+            time.sleep(_LOOK_SECONDS)
+            continue
+        report = report or _begun(lease.terms())
+        report["attempts"] += 1
+        tried += 1
+        report.update(_attempt(orders, lease.path))
+        # It must not keep the registry from being given back that the disk is full.
+        with contextlib.suppress(OSError):
+            lease.write_report(report)
+        lease.end_attempt()
+        if report["gave_back"] or report.get("final"):
+            return
+        _pause(lease, tried)
+
+
+def _begun(terms: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
+    return {
         "opened": terms.get("opened", ""),
         "ended": _now(),
         "reason": _reason(terms),
@@ -55,16 +79,6 @@ def watch(lease: Lease, orders: Orders) -> None:
         "attempts": 0,
         "error": "",
     }
-    deadline = time.monotonic() + _KEEP_TRYING_SECONDS
-    while lease.is_ended() and time.monotonic() < deadline:
-        report["attempts"] += 1
-        report.update(_attempt(orders, lease.path))
-        # It must not keep the registry from being given back that the disk is full.
-        with contextlib.suppress(OSError):
-            lease.write_report(report)
-        if report["gave_back"] or report.get("final"):
-            return
-        _pause(lease, report["attempts"])
 
 
 def _attempt(orders: Orders, scratch: str) -> t.Dict[str, t.Any]:
@@ -83,9 +97,9 @@ def _reason(terms: t.Mapping[str, t.Any]) -> str:
     return "the run that had opened the window gave no sign of life for %g s" % terms.get("duration", 0)
 
 
-def _pause(lease: Lease, attempts: int) -> None:
+def _pause(lease: Lease, tried: int) -> None:
     """Wait before another attempt, but not if somebody takes over."""
-    seconds = _PAUSES[attempts - 1] if attempts <= len(_PAUSES) else _LONGEST_PAUSE
+    seconds = _PAUSES[tried - 1] if tried <= len(_PAUSES) else _LONGEST_PAUSE
     deadline = time.monotonic() + seconds
     while lease.is_ended() and time.monotonic() < deadline:
         time.sleep(_LOOK_SECONDS)

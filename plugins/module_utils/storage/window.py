@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A maintenance window, as a play goes through it: hold, renew, quiet, release. Each returns what a module returns."""
+"""A maintenance window, as a play goes through it: hold, renew, quiet, take over, hand back, release. Each returns what a module returns."""
 
 from __future__ import annotations
 
@@ -88,13 +88,35 @@ def quiet(orders: Orders, check_mode: bool) -> Result:
     return {"changed": bool(found), "held": False, "certain": certain, "ended_processes": found}
 
 
+def take_over(path: str, duration: float, patience: float, check_mode: bool) -> Result:
+    """Act in place of the watchdog for DURATION seconds from now, also again and again; what that has done is returned."""
+    if duration <= 0:
+        raise StorageError("duration must be above 0, not %g" % duration)
+    lease = Lease(path)
+    taken = lease.exists() and (check_mode or lease.take_over(duration, patience))
+    return {
+        "changed": taken,
+        "held": taken and not check_mode,
+        "seconds_left": duration,
+        "watchdog_report": lease.report(),
+    }
+
+
+def hand_back(path: str, check_mode: bool) -> Result:
+    """Let the watchdog go on at once where a play had taken over, and could not give the registry back."""
+    lease = Lease(path)
+    if not check_mode:
+        lease.hand_back()
+    return {"changed": lease.exists(), "held": False, "watched": lease.watchdog_lives()}
+
+
 def release(path: str, patience: float, check_mode: bool) -> Result:
     """End the lease in the folder PATH and its watchdog, and return what that watchdog has done, if anything."""
     lease = Lease(path)
     exists = lease.exists()
-    terms = lease.terms()
     if exists and not check_mode:
-        lease.take_over(patience)
+        lease.release(patience)
+    terms = lease.terms()
     seconds = None
     if terms.get("boot_id") == boot_id():
         seconds = round(time.monotonic() - terms["begun"], 3)

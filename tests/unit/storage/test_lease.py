@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -93,7 +94,7 @@ def place(tmp_path, monkeypatch):
     made = Place(tmp_path)
     yield made
     if made.lease.exists():
-        made.lease.take_over(60.0)
+        made.lease.release(60.0)
 
 
 def test_only_its_holder_renews_it_and_not_beyond_its_limit(tmp_path):
@@ -244,9 +245,94 @@ def test_whoever_takes_over_stops_a_watchdog_between_two_attempts(place):
     assert not place.lease.exists()
 
 
+def test_a_play_that_takes_over_and_fails_leaves_the_watchdog_trying(place):
+    flag = place.home / "port"
+    held = place.open(place.orders(give_back=[place.script("restart", f'[ -e "{flag}" ] || exit 3')]))
+    run_out(place.lease)
+    place.report()
+    taken = window.take_over(place.lease.path, 300.0, 60.0, False)
+    assert taken["held"]
+    assert not taken["watchdog_report"]["gave_back"]
+    tried = len(place.done)
+    assert not acts_on(place, tried)
+    back = window.hand_back(place.lease.path, False)
+    assert back["watched"]
+    until(lambda: len(place.done) > tried, "it does not go on")
+    flag.touch()
+    until(lambda: place.report()["gave_back"], "it did not succeed")
+    assert place.config.read_bytes() == b"as it was\n"
+    until(lambda: start_time(held["watchdog_pid"]) is None, "it did not leave")
+
+
+def acts_on(place, tried: int) -> bool:
+    """Whether the watchdog tries although somebody has taken over."""
+    time.sleep(1.0)
+    return len(place.done) > tried
+
+
+def test_a_play_that_takes_over_and_is_killed_leaves_the_watchdog_trying(place):
+    place.open(place.orders())
+    assert window.take_over(place.lease.path, 300.0, 60.0, False)["held"]
+    with pytest.raises(LeaseLost):
+        window.renew(place.lease.path, place.orders().run_id, None, 0.0, False)
+    assert not acts_on(place, 0)
+    assert window.take_over(place.lease.path, 0.5, 60.0, False)["held"]
+    assert place.report()["gave_back"]
+    assert place.report()["attempts"] == 1
+    assert place.done == ["works"]
+
+
+def test_a_play_that_takes_over_and_succeeds_ends_the_watchdog(place):
+    held = place.open(place.orders())
+    assert window.take_over(place.lease.path, 300.0, 60.0, False)["held"]
+    released = window.release(place.lease.path, 60.0, False)
+    assert start_time(held["watchdog_pid"]) is None
+    assert released["watchdog_report"] is None
+    assert released["seconds_held"] > 0.0
+    assert not place.lease.exists()
+    assert place.done == []
+
+
+def test_nobody_takes_over_in_the_middle_of_an_attempt(place):
+    flag = place.home / "go-on"
+    place.open(place.orders(give_back=[place.script("restart", f'while [ ! -e "{flag}" ]; do sleep 0.1; done')]))
+    run_out(place.lease)
+    until(lambda: place.done, "it does not begin")
+    with pytest.raises(StorageError, match="is still giving the registry back"):
+        window.take_over(place.lease.path, 300.0, 0.5, False)
+    flag.touch()
+    taken = window.take_over(place.lease.path, 300.0, 60.0, False)
+    assert taken["watchdog_report"]["gave_back"]
+    assert not window.hand_back(place.lease.path, False)["watched"]
+
+
+def test_an_attempt_whose_watchdog_was_killed_is_taken_over(place):
+    held = place.open(place.orders(give_back=[place.script("restart", "sleep 5")]))
+    run_out(place.lease)
+    until(lambda: place.done, "it does not begin")
+    os.kill(held["watchdog_pid"], signal.SIGKILL)
+    assert window.take_over(place.lease.path, 300.0, 60.0, False)["held"]
+    assert place.lease.terms()["run_id"] == place.orders().run_id
+
+
+def test_what_is_not_there_is_neither_taken_over_nor_handed_back(tmp_path):
+    path = str(tmp_path / "lease")
+    assert not window.take_over(path, 300.0, 60.0, False)["changed"]
+    assert not window.hand_back(path, False)["changed"]
+    assert not os.path.exists(path)
+
+
+def test_a_lease_that_is_held_is_not_handed_back(place):
+    place.open(place.orders())
+    window.hand_back(place.lease.path, False)
+    place.lease.insist(place.orders().run_id)
+
+
 def test_check_mode_only_tells(place):
     place.open(place.orders())
     assert window.release(place.lease.path, 60.0, True)["changed"]
+    assert window.take_over(place.lease.path, 300.0, 60.0, True)["changed"]
+    assert window.hand_back(place.lease.path, True)["changed"]
     place.lease.insist(place.orders().run_id)
     other = str(place.home / "other")
     assert window.hold(other, place.orders(config=None), 10.0, 20.0, True)["changed"]

@@ -32,6 +32,8 @@ def test_without_a_watchdog_the_next_run_starts_it_again(served, tmp_path):
         push_image(served.url, "team/app", f"1.{day}", day)
     settings = {
         **served.deployment(),
+        # Once it is stopped, nothing else tells it from another registry of this host.
+        "registry_config_path": str(served.config),
         "ansible_connection": "local",
         "ansible_python_interpreter": "{{ ansible_playbook_python }}",
         "registry_url": served.url,

@@ -56,7 +56,8 @@ options:
     elements: str
   tags:
     description:
-      - Names of tags that limit the restoration to these and the manifests that they need.
+      - Names of tags that limit the restoration to these and the manifests that they need. One that no selected repository of the backup
+        has fails the task before anything is done.
     type: list
     elements: str
   overwrite:

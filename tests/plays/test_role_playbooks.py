@@ -47,7 +47,9 @@ def test_a_plan_is_made_approved_and_carried_out(registry, tmp_path):
     tags = {f"2.{day}": registry.push("team/app", f"2.{day}", day + 10) for day in range(3)}
     planned = run("plan", registry_plan_file=saved, **limits)
     assert planned.recap("one")["changed"] == 0
-    plan_id = figures(planned.output)["plan_id"]
+    shown = figures(planned.output)
+    assert (shown["tags_planned"], shown["tags_deleted"], shown["manifests_deleted"]) == (3, 0, 0)
+    plan_id = shown["plan_id"]
     late = registry.push("team/app", "3.0", 20)
     run("prune", registry_plan_file=saved, registry_apply_plan=True, registry_plan_id=plan_id)
     # exactly the plan: what came later stays, and so does what it would push out

@@ -90,6 +90,8 @@ class Answer:
     @property
     def errors(self) -> t.Tuple[t.Tuple[str, str], ...]:
         """The registry's own errors as (code, message), as far as the body has any; texts are cut and made printable."""
+        if json_parts(self.body) > _MOST_PARTS:
+            return ()
         try:
             document = json.loads(self.body.decode("utf-8"))
         except (ValueError, RecursionError):

@@ -37,6 +37,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.er
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.hidden_tags import (
     BEYOND_ALL,
+    TooManyTags,
     behind,
     hides_none,
     with_hidden,
@@ -281,7 +282,10 @@ class RegistryClient:
         found = self._listed_tags(repository)
         if not self.connection.find_hidden_tags or self.lists_all(repository, found):
             return found
-        return with_hidden(found, lambda tag, first: self._tags_behind(repository, tag, first))
+        try:
+            return with_hidden(found, lambda tag, first: self._tags_behind(repository, tag, first))
+        except TooManyTags as error:
+            raise ResponseInvalid("Listing the tags of %s: there is no end of tags." % repository) from error
 
     def lists_all(self, repository: str, listed: t.Sequence[str]) -> bool:
         """Whether this registry is none that hides tags, as far as the tags that REPOSITORY has LISTED can tell.
@@ -406,11 +410,19 @@ class RegistryClient:
     def delete_manifest(self, repository: str, reference: str) -> DeleteAnswer:
         """Delete by digest, or (3.x only, else Unsupported) by tag.
 
-        Raises NotFound, DeleteDisabled, ReadOnly. After ConnectionFailed and ServerFailed it is not known what was done: look.
+        Raises NotFound, DeleteDisabled, ReadOnly. After ConnectionFailed and ServerFailed it is not known what was done: look. After
+        RateLimited, and where a busy registry says so (503), a tag is not tried again: it may name something else by now.
         """
         what = "Deleting %s" % _full_name(repository, reference)
         scope = repository_scope(repository, PULL, self._deleting_action())
-        answer = self._request("DELETE", _manifest_path(repository, reference), scope, what, limit=_MOST_SHORT_BYTES)
+        answer = self._request(
+            "DELETE",
+            _manifest_path(repository, reference),
+            scope,
+            what,
+            limit=_MOST_SHORT_BYTES,
+            again=is_digest(reference),
+        )
         if answer.status in (200, 202, 204):
             return DeleteAnswer(answer.status, answer.errors)
         if answer.status == 400 and not is_digest(reference) and answer.code in ("DIGEST_INVALID", "UNSUPPORTED"):
@@ -422,7 +434,7 @@ class RegistryClient:
         raise failure_of(answer, what)
 
     def put_manifest(self, repository: str, reference: str, body: bytes, media_type: str) -> str:
-        """Store BODY under REFERENCE (a tag or its digest) and return its digest."""
+        """Store BODY under REFERENCE (a tag or its digest) and return its digest. A tag is not tried again, see delete_manifest."""
         what = "Writing %s" % _full_name(repository, reference)
         digest = digest_of(body, reference.split(":", 1)[0]) if is_digest(reference) else digest_of(body)
         if is_digest(reference) and digest != reference:
@@ -435,6 +447,7 @@ class RegistryClient:
             headers={"Content-Type": media_type},
             body=body,
             limit=_MOST_SHORT_BYTES,
+            again=is_digest(reference),
         )
         if answer.status not in (200, 201, 202):
             raise failure_of(answer, what)
@@ -609,6 +622,7 @@ class RegistryClient:
         body: t.Optional[bytes] = None,
         first_bytes: bool = False,
         redirected: bool = False,
+        again: bool = True,
     ) -> Answer:
         """Send a request to this registry, logging in as it asks for; raises only for what has no answer and for 401 and 403."""
         url = self.address.base + path
@@ -621,7 +635,9 @@ class RegistryClient:
             sent = dict(headers or {})
             if used:
                 sent["Authorization"] = used
-            answer = self._transport.exchange(method, url, sent, limit=limit, body=body, first_bytes=first_bytes)
+            answer = self._transport.exchange(
+                method, url, sent, limit=limit, body=body, first_bytes=first_bytes, again=again
+            )
             if path == "/v2/":
                 self._greetings.append(answer)
             if answer.status == 401 and tries:

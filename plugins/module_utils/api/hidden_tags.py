@@ -13,6 +13,9 @@ from __future__ import annotations
 
 import typing as t
 
+# Each costs a request.
+MOST_HIDDEN = 100000
+
 # Of the characters of tags only these come before '/', and what they lead on to is walked, and listed, before the tag itself.
 _BEFORE_SLASH = frozenset("-.")
 
@@ -29,6 +32,10 @@ def hides_none(tags: t.Collection[str]) -> bool:
 BEYOND_ALL = "~"
 
 
+class TooManyTags(Exception):
+    """More than anybody has: a server that names new tags for ever."""
+
+
 def behind(tag: str) -> str:
     """Where a list has to start to leave out all that belongs to TAG in the store, and nothing else."""
     return tag + "/~"
@@ -38,7 +45,7 @@ def with_hidden(listed: t.Sequence[str], tags_behind: t.Callable[[str, bool], t.
     """LISTED and every tag that it hides, sorted.
 
     TAGS_BEHIND(tag, first): the tags that the registry lists from behind(tag) on; FIRST: one of them is enough. Each tag is asked
-    about once: what it hides comes right behind it, and hides more in the same way.
+    about once: what it hides comes right behind it, and hides more in the same way. Raises TooManyTags.
     """
     if hides_none(listed):
         return sorted(listed)
@@ -50,5 +57,7 @@ def with_hidden(listed: t.Sequence[str], tags_behind: t.Callable[[str, bool], t.
             continue
         fresh = {name for name in tags_behind(tag, False) if name.startswith(tag)} - found
         found |= fresh
+        if len(found) > MOST_HIDDEN + 10 * len(listed):
+            raise TooManyTags
         waiting.extend(sorted(fresh))
     return sorted(found)

@@ -56,10 +56,14 @@ class Transport:
         self._connection = connection
         self._pace = Pace(connection.rate_limit, connection.deadline)
         self._lock = threading.Lock()
+        # Whoever asks from threads of threads has no more requests under way than one who does not.
+        self._room = threading.BoundedSemaphore(max(1, connection.workers))
         self._proxies: t.Dict[str, t.Dict[str, str]] = {}
         self._session = requests.Session()
         # Otherwise requests takes credentials from ~/.netrc, over the ones we set, and for whatever host we are sent to.
         self._session.trust_env = False
+        # Otherwise requests reads the whole body of a redirect, unpacks it, and trusts its length, before we see any of it.
+        self._session.get_redirect_target = lambda _response: None
         self._session.verify = connection.validate_certs
         self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
         context = tls_context(connection, os.environ if environment is None else environment)
@@ -82,12 +86,14 @@ class Transport:
         body: t.Optional[bytes] = None,
         first_bytes: bool = False,
         repeatable: bool = False,
+        again: bool = True,
     ) -> Answer:
         """Send a request and read its answer, whatever its status; redirects are not followed.
 
         LIMIT bounds the answer's body in bytes: a larger one raises ResponseInvalid, or is cut there with FIRST_BYTES (content only,
         not an error's text). GET and
-        HEAD (and what is REPEATABLE) are repeated after failures; anything else only where it was certainly not carried out.
+        HEAD (and what is REPEATABLE) are repeated after failures; anything else only where it was certainly not carried out, and not
+        AGAIN=False: then the wait that the registry asks for is over when its answer is returned, and it is for the caller to look first.
         Raises ConnectionFailed, ResponseInvalid, DeadlineExceeded.
         """
         safe = repeatable or method in _READ
@@ -95,7 +101,8 @@ class Transport:
             last = attempt == self._connection.retries
             self._pace.wait_for_turn()
             try:
-                answer = self._once(method, url, headers, body, limit, first_bytes, safe)
+                with self._room:
+                    answer = self._once(method, url, headers, body, limit, first_bytes, safe)
             except ConnectionFailed as failure:
                 if last or not (safe or isinstance(failure, Unreachable)):
                     raise
@@ -110,6 +117,8 @@ class Transport:
             if answer.status == 429:
                 self._pace.hold_all(wait)
             self._pace.sleep(wait)
+            if not (again or safe):
+                return answer
         raise RegistryError("retries must be 0 or more", method, without_secrets(url))  # not reached otherwise
 
     def _once(
@@ -143,7 +152,8 @@ class Transport:
         except RegistryError:
             raise
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise no_answer(error, method, url, timeout) from error
+            # Not "from": what urllib3 says has the whole address in it, also that of a redirect with its signature.
+            raise no_answer(error, method, url, timeout) from None
 
     def _read(self, response: t.Any, method: str, url: str, limit: int, first_bytes: bool) -> Answer:
         """Read RESPONSE to its end, or close its connection. requests would decode and trust the length; here neither happens."""
@@ -162,8 +172,10 @@ class Transport:
                     shown,
                     response.status_code,
                 )
-            if first_bytes and response.status_code not in (200, 206):
-                limit, first_bytes = _MOST_ERROR_BYTES, False
+            if response.status_code not in (200, 206):
+                # Of a redirect only its headers count.
+                limit = _MOST_ERROR_BYTES if first_bytes else min(limit, _MOST_ERROR_BYTES)
+                first_bytes = 300 <= response.status_code < 400
             content, whole = self._content(response.raw, limit)
             expected = headers.get("content-length", "").strip()
             bodiless = method == "HEAD" or response.status_code in (204, 304)

@@ -18,6 +18,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.er
     ConnectionFailed,
     Forbidden,
     NotFound,
+    RateLimited,
     RegistryError,
     ResponseInvalid,
     ServerFailed,
@@ -27,12 +28,22 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.er
 DOUBTFUL = (ConnectionFailed, ServerFailed, ResponseInvalid)
 
 BAD_REQUEST = 400
+UNAVAILABLE = 503
 
 Content = t.Tuple[str, bytes]
 
 
 class DeletionFailed(Exception):
-    """A manifest or tag that could not be deleted; the text says what is left and what to do."""
+    """A manifest or tag that could not be deleted; the text says what is left and what to do. BUSY: as the registry was too busy."""
+
+    def __init__(self, text: str, busy: bool = False) -> None:
+        super().__init__(text)
+        self.busy = busy
+
+
+def is_busy(error: RegistryError) -> bool:
+    """Whether ERROR says that the registry had no time for a request, which may come again after another look."""
+    return isinstance(error, RateLimited) or (isinstance(error, ServerFailed) and error.status == UNAVAILABLE)
 
 
 def current_digest(client: RegistryClient, repository: str, reference: str) -> t.Optional[str]:
@@ -110,6 +121,7 @@ def delete_left_tags(
 
 def delete_tag(client: RegistryClient, repository: str, tag: str) -> bool:
     """Delete TAG alone (3.x). Returns False if it had already been gone. Raises DeletionFailed or RegistryError."""
+    busy = False
     try:
         answer = client.delete_manifest(repository, tag)
         if not answer.errors:
@@ -118,9 +130,9 @@ def delete_tag(client: RegistryClient, repository: str, tag: str) -> bool:
     except NotFound:
         return False
     except DOUBTFUL as error:
-        doubt = error.message
+        doubt, busy = error.message, is_busy(error)
     if tag in listed_tags(client, repository):
-        raise DeletionFailed("the tag %s could not be deleted and is still there: %s" % (tag, doubt))
+        raise DeletionFailed("the tag %s could not be deleted and is still there: %s" % (tag, doubt), busy)
     return True
 
 

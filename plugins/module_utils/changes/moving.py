@@ -5,7 +5,8 @@
 """Takes tags off while their manifests stay: natively on 3.x, by way of a tombstone on 2.x.
 
 There is no compare-and-swap in the protocol: between the HEAD that confirms what a tag names and the write that takes it off,
-a push to that very tag is lost. HEAD and write therefore go back to back, tag by tag.
+a push to that very tag is lost. HEAD and write therefore go back to back, tag by tag, and a write that a busy registry turned away
+comes again only after another HEAD.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
-from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import RegistryError
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import RateLimited, RegistryError
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.parallel import run_parallel
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.deletion import (
     DOUBTFUL,
@@ -21,6 +22,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
     current_digest,
     delete_digest,
     delete_tag,
+    is_busy,
     listed_tags,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import PlannedTag
@@ -63,14 +65,20 @@ def take_off_natively(client: RegistryClient, repository: str, tags: t.Sequence[
     """DELETE each of TAGS, unless it names something else by now. Raises RegistryError where the registry refuses."""
 
     def take(tag: PlannedTag) -> Taken:
-        other = _moved(client, repository, tag)
-        if other:
-            return other
-        try:
-            return Taken(tag, TAKEN if delete_tag(client, repository, tag.name) else GONE)
-        except DeletionFailed as error:
-            # A push of the same tag at the same moment makes the registry fail, and wins.
-            return _moved(client, repository, tag) or Taken(tag, FAILED, str(error))
+        for left in _attempts(client):
+            other = _moved(client, repository, tag)
+            if other:
+                return other
+            try:
+                return Taken(tag, TAKEN if delete_tag(client, repository, tag.name) else GONE)
+            except RateLimited:
+                if not left:
+                    raise
+            except DeletionFailed as error:
+                if not (left and error.busy):
+                    # A push of the same tag at the same moment makes the registry fail, and wins.
+                    return _moved(client, repository, tag) or Taken(tag, FAILED, str(error))
+        return Taken(tag, FAILED, "it was not tried")  # not reached: there is always one attempt
 
     return [taken for _tag, taken in run_parallel(take, tags, client.connection.workers)]
 
@@ -91,14 +99,22 @@ def take_off_by_tombstone(
     announce(tombstone)
 
     def move(tag: PlannedTag) -> Taken:
-        other = _moved(client, repository, tag, tombstone.digest)
-        if other:
-            return other
-        try:
-            client.put_manifest(repository, tag.name, tombstone.body, tombstone.media_type)
-        except DOUBTFUL as error:
-            if current_digest(client, repository, tag.name) != tombstone.digest:
-                return Taken(tag, FAILED, error.message)
+        for left in _attempts(client):
+            other = _moved(client, repository, tag, tombstone.digest)
+            if other:
+                return other
+            try:
+                client.put_manifest(repository, tag.name, tombstone.body, tombstone.media_type)
+            except RateLimited:
+                if not left:
+                    raise
+            except DOUBTFUL as error:
+                if current_digest(client, repository, tag.name) == tombstone.digest:
+                    break
+                if not (left and is_busy(error)):
+                    return Taken(tag, FAILED, error.message)
+            else:
+                break
         return Taken(tag, TAKEN)
 
     # The first one alone: 2.x truncates a link before it writes it, and all of them write the tombstone's.
@@ -120,16 +136,24 @@ def bury(client: RegistryClient, repository: str, tombstone: Tombstone, tags: t.
 
 def put_back(client: RegistryClient, repository: str, tag: PlannedTag, media_type: str, body: bytes) -> Taken:
     """Give a tag that stands on a tombstone its manifest back, unless it names something else or was removed. Raises RegistryError."""
-    now = current_digest(client, repository, tag.name)
-    if now is None and tag.name not in listed_tags(client, repository):
-        return Taken(tag, GONE)
-    if now is not None and now != tag.parked:
-        return Taken(tag, MOVED, now)
-    try:
-        client.put_manifest(repository, tag.name, body, media_type)
-    except RegistryError as error:
-        return Taken(tag, FAILED, "it could not be put back onto %s: %s" % (tag.digest, error.message))
+    for left in _attempts(client):
+        now = current_digest(client, repository, tag.name)
+        if now is None and tag.name not in listed_tags(client, repository):
+            return Taken(tag, GONE)
+        if now is not None and now != tag.parked:
+            return Taken(tag, TAKEN) if now == tag.digest else Taken(tag, MOVED, now)
+        try:
+            client.put_manifest(repository, tag.name, body, media_type)
+            break
+        except RegistryError as error:
+            if not (left and is_busy(error)):
+                return Taken(tag, FAILED, "it could not be put back onto %s: %s" % (tag.digest, error.message))
     return Taken(tag, TAKEN)
+
+
+def _attempts(client: RegistryClient) -> t.Iterator[int]:
+    """One for each time that something may be tried, with the number that is left after it."""
+    return iter(range(client.connection.retries, -1, -1))
 
 
 def _moved(client: RegistryClient, repository: str, tag: PlannedTag, tombstone: str = "") -> t.Optional[Taken]:

@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import NotFound, RegistryError
-from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.deletion import current_digest
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.deletion import (
+    current_digest,
+    is_busy,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import (
     SavedManifest,
     SavedRepository,
@@ -214,6 +217,16 @@ class Restorer:
         return [name for name in self._sources() if name != self._name]
 
     def _tag(self, tag: SavedTag) -> Restored:
+        """Put TAG back, after another look each time that the registry was too busy to take it."""
+        for left in range(self._client.connection.retries, -1, -1):
+            try:
+                return self._tag_once(tag)
+            except RegistryError as error:
+                if not (left and is_busy(error)):
+                    raise
+        return self._tag_once(tag)  # not reached: there is always one attempt
+
+    def _tag_once(self, tag: SavedTag) -> Restored:
         digest = tag.digest
         if digest is None:
             return Restored(tag.name, "", LOST, "it named no manifest when it was taken off")

@@ -77,6 +77,12 @@ def undo(
             "no repository of the backup %s is selected; it holds %s"
             % (path, ", ".join(sorted(journal.repositories)) or "none")
         )
+    unknown = sorted(set(tags or ()) - {tag for saved in chosen.values() for tag in saved.tags})
+    if unknown:
+        raise JournalError(
+            "the backup %s holds no tag %s in the repositories %s. Nothing was restored; see which tags it has"
+            % (path, ", ".join(unknown[:10]), ", ".join(sorted(chosen)[:10]))
+        )
     catalog: t.List[str] = []
 
     def sources() -> t.Sequence[str]:

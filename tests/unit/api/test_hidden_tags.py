@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api import hidden_tags
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.connection import Connection
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.hidden_tags import (
+    TooManyTags,
     behind,
     hides_none,
     with_hidden,
@@ -75,6 +77,12 @@ def test_whatever_there_is_all_of_it_is_found(tags):
 def test_no_list_that_hides_something_looks_like_one_that_hides_nothing(tags):
     listed = walked(tags)
     assert not hides_none(listed)
+
+
+def test_a_server_that_names_new_tags_for_ever_is_given_up(monkeypatch):
+    monkeypatch.setattr(hidden_tags, "MOST_HIDDEN", 500)
+    with pytest.raises(TooManyTags):
+        with_hidden(["v"], lambda tag, first: [tag + "a"] if first else [tag + "a", tag + "b"])
 
 
 def test_what_is_listed_in_full_is_not_asked_about():

@@ -106,10 +106,32 @@ def test_a_write_that_times_out_is_never_repeated():
 
 @pytest.mark.parametrize("method", ["DELETE", "PUT"])
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_write_that_was_turned_away_comes_again(method, status):
+def test_a_write_that_was_turned_away_comes_again_unless_somebody_has_to_look_first(method, status):
     with serving(in_turn(Reply(status), Reply(202))) as server, Sender(server) as sender:
         assert sender.send(method).status == 202
         assert len(server.requests) == 2
+    with serving(in_turn(Reply(status), Reply(202))) as server, Sender(server) as sender:
+        assert sender.send(method, again=False).status == status
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("first_bytes", [False, True])
+def test_a_redirect_is_its_headers_whatever_body_comes_with_it(first_bytes):
+    """requests would read the whole body, unpack it, and leave nothing for us: 'truncated'."""
+    moved = {"Location": "https://cdn.example/blob"}
+    page = b"<html>moved</html>"
+    bomb = gzip.compress(b"0" * 50_000_000)
+    for reply in (Reply(307, page, moved), Reply(302, bomb[:1000], moved), Reply(307, b"x" * 3_000_000, moved)):
+        with serving(in_turn(reply)) as server, Sender(server) as sender:
+            answer = sender.send(first_bytes=first_bytes)
+            assert (answer.status, answer.header("location")) == (reply.status, "https://cdn.example/blob")
+            assert len(answer.body) <= 1024 * 1024
+
+
+def test_what_a_failure_says_is_bounded():
+    with serving(in_turn(Reply(500, b"x" * 3_000_000))) as server, Sender(server, retries=0) as sender:
+        with pytest.raises(errors.ResponseInvalid, match="more than"):
+            sender.send(limit=50_000_000)
 
 
 def test_500_and_404_are_answers_and_not_asked_for_again():
@@ -414,3 +436,29 @@ class TestRedirects:
     def test_tls_is_never_left(self):
         with serving(in_turn(OK)) as server, pytest.raises(errors.ResponseInvalid, match="from TLS"):
             self.follow(server, "http://203.0.113.2/blob", home="https://203.0.113.1")
+
+
+def test_never_are_more_requests_under_way_than_there_are_workers():
+    """Whoever starts threads from threads would have the square of them otherwise."""
+    under_way, most, lock = [], [], threading.Lock()
+    enough = threading.Event()
+
+    def slow(_request):
+        with lock:
+            under_way.append(1)
+            most.append(len(under_way))
+            if len(most) == 12:
+                enough.set()
+        time.sleep(0.05)
+        with lock:
+            under_way.pop()
+        return Reply(200, b"{}")
+
+    with serving(slow) as server, Sender(server, workers=3) as sender:
+        threads = [threading.Thread(target=sender.send) for _number in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+    assert enough.is_set()
+    assert max(most) == 3

@@ -14,7 +14,10 @@ import pytest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import ConnectionFailed
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes import pruning
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes import undo as undoing
-from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import read_journal
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import (
+    JournalError,
+    read_journal,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.plan_file import PlanFileError
 from ansible_collections.fleetops.container_registry.tests.unit.changes import test_pruning as runs
 from ansible_collections.fleetops.container_registry.tests.unit.changes.test_pruning import (
@@ -160,4 +163,10 @@ def test_a_plan_is_not_carried_out_on_another_registry(registry, run, saved):
     assert registry.tags_of() == ["new", "old"]
     registry.connection.url = "https://R.example/"
     run(approved=path)
+    assert registry.tags_of() == ["new"]
+
+
+def test_a_tag_that_the_backup_does_not_have_is_named(registry, run, pruned):
+    with pytest.raises(JournalError, match="holds no tag odl in the repositories a"):
+        undoing.undo(registry, pruned, None, ["old", "odl"], False, DAY, False, NOW + 20)
     assert registry.tags_of() == ["new"]

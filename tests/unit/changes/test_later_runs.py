@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import (
     ConnectionFailed,
     NotFound,
+    RateLimited,
     ServerFailed,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import (
@@ -262,13 +263,15 @@ def failing(monkeypatch, method, works=0):
     monkeypatch.setattr(JournalWriter, method, full)
 
 
-@pytest.mark.parametrize("strategy", ["digest", "tag", "tombstone"])
-@pytest.mark.parametrize(("method", "works"), [("done", 0), ("done", 1), ("finished", 0), ("tombstone", 0)])
+FULL_AT = [
+    (way, *when) for way in ("digest", "tag", "tombstone") for when in (("done", 0), ("done", 1), ("finished", 0))
+]
+
+
+@pytest.mark.parametrize(("strategy", "method", "works"), [*FULL_AT, ("tombstone", "tombstone", 0)])
 def test_what_went_before_the_disk_was_full_is_told_and_the_next_run_finishes(
     registry, run, pair, monkeypatch, open_journals, strategy, method, works
 ):
-    if method == "tombstone" and strategy != "tombstone":
-        pytest.skip("no tombstone is announced")
     failing(monkeypatch, method, works)
     report = prune_report(run(strategy=strategy), "none", False, False)
     monkeypatch.undo()
@@ -335,3 +338,41 @@ def test_the_connection_that_breaks_before_the_journal_is_the_reason_that_is_tol
     failing(monkeypatch, "finished")
     registry.faults["delete", "a", pair] = raising(ConnectionFailed("unplugged"))
     assert "No space" not in run().outcome.interrupted
+
+
+# --- a registry that has no time
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("error", [RateLimited("429"), ServerFailed("503", status=503)])
+def test_a_tag_is_looked_at_again_before_a_write_that_was_turned_away_is_repeated(registry, run, pair, native, error):
+    registry.native = native
+    method = "delete" if native else "put"
+
+    def pushed_meanwhile():
+        registry.faults.clear()
+        registry.image("a", "old", created=days_ago(0), size=4)
+        raise error
+
+    registry.faults[method, "a", "old"] = pushed_meanwhile
+    result = run(strategy="tag" if native else "tombstone")
+    assert registry.tags_of() == ["new", "old"]
+    assert registry.repositories["a"]["old"] != pair
+    assert [moved.name for moved in result.drifted + tuple(result.outcome.drifted)] == ["old"]
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_busy_registry_is_asked_again(registry, run, pair, native):
+    registry.native = native
+    turned_away = []
+
+    def busy():
+        turned_away.append(1)
+        if len(turned_away) == 3:
+            registry.faults.clear()
+        raise RateLimited("429")
+
+    registry.faults["delete" if native else "put", "a", "old"] = busy
+    result = run(strategy="tag" if native else "tombstone")
+    assert result.outcome.errors == [] and not result.outcome.interrupted
+    assert registry.tags_of() == ["new"]

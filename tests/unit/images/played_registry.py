@@ -28,7 +28,7 @@ class PlayedRegistry:
     """Repositories of tags, manifests and blobs. FAULTS: (method, repository, name) to what happens instead."""
 
     def __init__(self, workers: int = 4) -> None:
-        self.connection = SimpleNamespace(workers=workers, url="https://r.example")
+        self.connection = SimpleNamespace(workers=workers, url="https://r.example", retries=3)
         self.repositories: dict[str, dict[str, str]] = {}
         self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
         self.blobs: dict[str, bytes] = {}

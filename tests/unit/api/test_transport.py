@@ -129,9 +129,12 @@ def test_a_redirect_is_its_headers_whatever_body_comes_with_it(first_bytes):
 
 
 def test_what_a_failure_says_is_bounded():
-    with serving(in_turn(Reply(500, b"x" * 3_000_000))) as server, Sender(server, retries=0) as sender:
-        with pytest.raises(errors.ResponseInvalid, match="more than"):
-            sender.send(limit=50_000_000)
+    with (
+        serving(in_turn(Reply(500, b"x" * 3_000_000))) as server,
+        Sender(server, retries=0) as sender,
+        pytest.raises(errors.ResponseInvalid, match="more than"),
+    ):
+        sender.send(limit=50_000_000)
 
 
 def test_500_and_404_are_answers_and_not_asked_for_again():

@@ -86,6 +86,7 @@ options:
     type: path
   apply_plan:
     description:
+      - With O(policies) as they were when it was made, since these say what has to be looked at. They decide nothing.
       - Carry out the plan in O(plan_file) instead of making a new one. What has moved since it was made is left alone and
         reported in RV(drifted), and what O(protected) names by now is kept. A tag that was pushed again with the same digest has
         moved where the plan and O(store_scan) both tell its push time; without these it goes. Its numbers count as approved, so

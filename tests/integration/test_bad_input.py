@@ -186,3 +186,18 @@ def test_policies_that_are_not_sound(registry, pusher, run_module, tmp_path, pol
     assert result.failed
     assert "broken" in result.msg and says in result.msg
     assert store.listed(registry.url, "team/app") == ["a", "b"]
+
+
+def test_files_that_are_not_there_are_named_with_what_makes_them(registry, tmp_path):
+    common = {"policies": POLICIES, "backup_dir": str(tmp_path / "backup"), "url": registry.url}
+    missing = str(tmp_path / "nowhere" / "file.gz")
+    stored = {"storage_root": str(registry.store_root), "registry_stopped_or_read_only": True, "plan_file": missing}
+    for module, arguments, says in (
+        ("registry_prune", {**common, "store_scan": missing}, "Make the scan first"),
+        ("registry_prune", {**common, "plan_file": missing, "apply_plan": True}, "Make the plan first"),
+        ("registry_storage_prune", {**stored, "backup_dir": str(tmp_path / "backup")}, "Make the plan first"),
+    ):
+        result = modules.run_module(module, arguments)
+        assert result.failed
+        assert missing in result.msg and says in result.msg
+        assert "unexpected" not in result.msg

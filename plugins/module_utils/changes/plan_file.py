@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import os
-
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import Plan, PlanInvalid
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan_records import (
     plan_from_records,
@@ -27,7 +25,6 @@ class PlanFileError(Exception):
 def write_plan(path: str, plan: Plan) -> None:
     """Write PLAN to PATH, replacing what was there; its folder is made with mode 0700 if absent. Raises PlanFileError."""
     try:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
         write_records(path, plan_to_records(plan))
     except OSError as error:
         raise PlanFileError(

@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.pruning import PruneRequest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.selection import compile_option
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.scan import Scan
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.durations import parse_duration
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.options import Guards, Options
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.plan import refuse_without_pulls
@@ -54,7 +55,7 @@ def prune_request(params: t.Mapping[str, t.Any], check: bool) -> PruneRequest:
         policies=policies,
         options=options,
         repositories=params["repositories"],
-        scan=read_scan(params["store_scan"]) if params["store_scan"] else None,
+        scan=_scan(params["store_scan"]) if params["store_scan"] else None,
         approved=params["plan_file"] if apply_plan else "",
         approved_id=params["plan_id"] or "",
         plan_file="" if apply_plan else params["plan_file"] or "",
@@ -64,6 +65,16 @@ def prune_request(params: t.Mapping[str, t.Any], check: bool) -> PruneRequest:
         check=check,
         assume_enabled=params["assume_delete_enabled"],
     )
+
+
+def _scan(path: str) -> Scan:
+    try:
+        return read_scan(path)
+    except OSError as error:
+        raise OptionInvalid(
+            "store_scan: %s cannot be read: %s. Make the scan first, with registry_storage_info"
+            % (path, error.strerror)
+        ) from error
 
 
 def duration_option(name: str, text: str) -> float:

@@ -198,7 +198,7 @@ def _check(wish: Wish) -> None:
         value = getattr(wish, name)
         if value is not None and (value < 0 or (name == "timeout" and value == 0)):
             raise StorageError("%s must not be %g" % (name, value))
-    if wish.max_bytes and not wish.storage_root:
+    if wish.max_bytes is not None and not wish.storage_root:
         raise StorageError(
             "max_bytes needs storage_root: without it nobody knows the size of a blob. Set storage_root, or use max_blobs or"
             " max_percent"

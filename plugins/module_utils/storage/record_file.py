@@ -24,13 +24,14 @@ _COMPRESSION = 1
 
 
 def write_records(path: str, records: t.Iterable[t.Mapping[str, t.Any]]) -> None:
-    """Write RECORDS to PATH, readable by the owner only.
+    """Write RECORDS to PATH, readable by the owner only; its folder is made with mode 0700 if absent.
 
     PATH appears, or is replaced, only once everything is on the disk: a reader never sees half a file, and whatever RECORDS
     raises on the way leaves PATH as it was. Raises OSError if the file cannot be written, TypeError or ValueError for a
     record that JSON cannot hold.
     """
     folder = os.path.dirname(os.path.abspath(path))
+    os.makedirs(folder, mode=0o700, exist_ok=True)
     # mkstemp creates with mode 0600.
     descriptor, temporary = tempfile.mkstemp(prefix=".%s." % os.path.basename(path), suffix=".tmp", dir=folder)
     try:

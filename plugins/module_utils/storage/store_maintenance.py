@@ -182,6 +182,11 @@ def _read_plan(wish: Wish) -> t.Optional[Plan]:
         return None
     try:
         plan = plan_from_records(read_records(wish.plan_file))
+    except OSError as error:
+        raise StorageError(
+            "the plan file %s cannot be read: %s. Make the plan first. Nothing was done"
+            % (wish.plan_file, error.strerror)
+        ) from error
     except PlanInvalid as error:
         raise StorageError(
             "the plan file %s cannot be used: %s. Make the plan again. Nothing was done" % (wish.plan_file, error)

@@ -225,6 +225,7 @@ def test_of_a_dry_run_that_fails_nothing_is_written(stand_in, tmp_path):
         ({"timeout": 0.0}, "timeout"),
         ({"max_blobs": -1}, "max_blobs"),
         ({"max_bytes": 5}, "max_bytes needs storage_root"),
+        ({"max_bytes": 0}, "max_bytes needs storage_root"),
         ({"blob_grace": 5.0}, "blob_grace needs storage_root, .* or seen_file"),
     ],
 )

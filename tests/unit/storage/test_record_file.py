@@ -51,6 +51,13 @@ def test_a_failing_source_leaves_the_old_file(tmp_path):
     assert os.listdir(str(tmp_path)) == ["records.gz"]
 
 
+def test_a_folder_that_is_not_there_is_made_for_the_owner_alone(tmp_path):
+    path = tmp_path / "not" / "there" / "records.gz"
+    write_records(str(path), [{"type": "one"}])
+    assert list(read_records(str(path))) == [{"type": "one"}]
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
 def test_a_relative_path_is_written_where_it_points(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_records("records.gz", RECORDS)

@@ -21,8 +21,13 @@ _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*\Z")
 
 _Address = t.Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-# Metadata services of clouds that are on no link-local address: Alibaba's, and Amazon's for IPv6.
-_METADATA = (ipaddress.IPv4Address("100.100.100.200"), ipaddress.IPv6Address("fd00:ec2::254"))
+# Metadata services of clouds that are on no link-local address: Alibaba's, Azure's, and Amazon's and Google's for IPv6.
+_METADATA = (
+    ipaddress.IPv4Address("100.100.100.200"),
+    ipaddress.IPv4Address("168.63.129.16"),
+    ipaddress.IPv6Address("fd00:ec2::254"),
+    ipaddress.IPv6Address("fd20:ce::254"),
+)
 
 
 class AddressInvalid(ValueError):

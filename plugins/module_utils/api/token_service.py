@@ -39,6 +39,8 @@ CLIENT_ID = "fleetops.container_registry"
 # "If this token should be omitted, this defaults to 60 seconds" (spec/auth/token).
 _DEFAULT_LIFETIME = 60.0
 _MOST_BYTES = 1024 * 1024
+# No server takes a longer header, and one is kept for each repository.
+_LONGEST_TOKEN = 64 * 1024
 
 
 class _Token(t.NamedTuple):
@@ -127,6 +129,8 @@ class TokenService:
             lifetime = document.get("expires_in")
         if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable() or " " in value:
             raise ResponseInvalid("The token server %s answers without a usable token." % answer.url, *answer.where)
+        if len(value) > _LONGEST_TOKEN:
+            raise ResponseInvalid("The token server %s gives a token that is too long." % answer.url, *answer.where)
         if isinstance(lifetime, bool) or not isinstance(lifetime, (int, float)) or not 0 < lifetime < 1e9:
             lifetime = _DEFAULT_LIFETIME
         # Renewed a little early, so that it does not expire on its way.

@@ -34,6 +34,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.findings import Findings
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.layout import blob_path
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.links import read_link
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.regular_file import open_regular
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.removal import Trash, sync_if_there
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.repository_scan import (
     RepositoryContents,
@@ -197,7 +198,7 @@ class StorePrune:
     def _config_of(self, manifest: PlannedManifest) -> str:
         """The digest of an image's config, empty where there is none or nobody can tell."""
         try:
-            with open(blob_path(self._tree, manifest.digest), "rb") as stream:
+            with open_regular(blob_path(self._tree, manifest.digest)) as stream:
                 body = stream.read(MAX_MANIFEST_BYTES)
             config = parse_manifest(body, manifest.media_type, manifest.digest).config_descriptor
         except (ManifestInvalid, OSError):
@@ -214,7 +215,7 @@ class StorePrune:
         """Save what VALID dooms, and note in SAVED what was; empty, or why it cannot be saved."""
         for digest, media_type in [(one.digest, one.media_type) for one in valid.manifests]:
             try:
-                with open(blob_path(self._tree, digest), "rb") as stream:
+                with open_regular(blob_path(self._tree, digest)) as stream:
                     body = stream.read(MAX_MANIFEST_BYTES + 1)
             except FileNotFoundError:
                 continue  # nothing is left of it but the link
@@ -235,7 +236,7 @@ class StorePrune:
             config = parse_manifest(body, media_type, digest).config_descriptor
             if config is None:
                 return
-            with open(blob_path(self._tree, config.digest), "rb") as stream:
+            with open_regular(blob_path(self._tree, config.digest)) as stream:
                 content = stream.read(MAX_SAVED_CONFIG + 1)
         except (ManifestInvalid, OSError):
             return

@@ -10,6 +10,10 @@ import os
 import typing as t
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.instant import parse_instant
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.regular_file import (
+    NotRegular,
+    open_regular,
+)
 
 
 class Upload(t.NamedTuple):
@@ -51,7 +55,7 @@ def read_uploads(folder: str) -> t.List[Upload]:
 
 def _started(path: str) -> t.Optional[float]:
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             return parse_instant(stream.read(64).decode("ascii", "replace"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotRegular):
         return None

@@ -18,6 +18,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
     Finding,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.layout import blob_path
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.regular_file import open_regular
 
 _CHUNK = 1024 * 1024
 # Enough to keep the workers busy; a store has more blobs than futures should.
@@ -52,7 +53,7 @@ def _verify(tree: str, digest: str) -> t.Optional[Finding]:
     path = blob_path(tree, digest)
     content = hashlib.new(algorithm)
     try:
-        with open(path, "rb", buffering=0) as stream:
+        with open_regular(path) as stream:
             while True:
                 chunk = stream.read(_CHUNK)
                 if not chunk:

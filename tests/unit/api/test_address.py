@@ -104,6 +104,7 @@ def test_what_merely_looks_like_loopback_is_not(host):
     [
         *("169.254.169.254", "127.0.0.1", "fe80::1", "::1", "0.0.0.0", "::ffff:169.254.169.254", "localhost"),
         *("fd00:ec2::254", "100.100.100.200", "64:ff9b::169.254.169.254", "64:ff9b::7f00:1", "2002:a9fe:a9fe::1"),
+        *("168.63.129.16", "fd20:ce::254"),
     ],
 )
 def test_addresses_that_only_this_host_can_reach(host):

@@ -344,6 +344,7 @@ class TestTokenServer:
             as_json({"token": ""}),
             as_json({"token": 5}),
             as_json({"token": "a b"}),
+            as_json({"token": "a" * (64 * 1024 + 1)}),
             as_json({"token": "a\r\nX-Evil: 1"}),
             as_json({"token": "\u00e9"}),
             Reply(200, b"nothing"),

@@ -107,6 +107,8 @@ class Transport:
                 if last or not (safe or isinstance(failure, Unreachable)):
                     raise
                 self._pace.sleep(backoff(attempt))
+                if not (again or safe):
+                    raise
                 continue
             if last or answer.status not in (_BUSY if safe else _TURNED_AWAY):
                 return answer
@@ -163,6 +165,10 @@ class Transport:
             headers = {name.lower(): value for name, value in response.headers.items()}
             if sum(len(name) + len(value) for name, value in headers.items()) > _MOST_HEADERS:
                 raise ResponseInvalid("%s answers with too many headers." % shown, method, shown, response.status_code)
+            if 300 <= response.status_code < 400:
+                # Only its headers count; the body is read so that the connection may be used again.
+                whole = self._drain(response.raw)
+                return Answer(method, shown, response.status_code, headers)
             encoding = headers.get("content-encoding", "identity").strip().lower()
             if encoding not in ("", "identity") and method != "HEAD":
                 raise ResponseInvalid(
@@ -173,9 +179,7 @@ class Transport:
                     response.status_code,
                 )
             if response.status_code not in (200, 206):
-                # Of a redirect only its headers count.
-                limit = _MOST_ERROR_BYTES if first_bytes else min(limit, _MOST_ERROR_BYTES)
-                first_bytes = 300 <= response.status_code < 400
+                limit, first_bytes = (_MOST_ERROR_BYTES if first_bytes else min(limit, _MOST_ERROR_BYTES)), False
             content, whole = self._content(response.raw, limit)
             expected = headers.get("content-length", "").strip()
             bodiless = method == "HEAD" or response.status_code in (204, 304)
@@ -200,6 +204,13 @@ class Transport:
                 response.raw.release_conn()
             else:
                 response.raw.close()
+
+    def _drain(self, raw: t.Any) -> bool:
+        """Read what little is left of RAW, and whether that was all and as it should be."""
+        try:
+            return self._content(raw, _CHUNK)[1]
+        except (urllib3.exceptions.HTTPError, OSError, ValueError):
+            return False
 
     @staticmethod
     def _content(raw: t.Any, limit: int) -> t.Tuple[bytes, bool]:

@@ -22,6 +22,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.er
     RegistryError,
     ResponseInvalid,
     ServerFailed,
+    Unreachable,
 )
 
 # Answers after which the registry may or may not have done what was asked.
@@ -42,8 +43,10 @@ class DeletionFailed(Exception):
 
 
 def is_busy(error: RegistryError) -> bool:
-    """Whether ERROR says that the registry had no time for a request, which may come again after another look."""
-    return isinstance(error, RateLimited) or (isinstance(error, ServerFailed) and error.status == UNAVAILABLE)
+    """Whether ERROR says that the registry did not take a request, which may come again after another look."""
+    return isinstance(error, (RateLimited, Unreachable)) or (
+        isinstance(error, ServerFailed) and error.status == UNAVAILABLE
+    )
 
 
 def current_digest(client: RegistryClient, repository: str, reference: str) -> t.Optional[str]:

@@ -48,7 +48,8 @@ def confirm(
     """Reduce PLAN to what the repository as it is NOW still allows.
 
     A doomed tag that names something else by now stays, and so does one that was pushed again, where both know when. A doomed
-    manifest that a staying tag has come to need, directly or as a child, stays, and so does what refers to it, companion tags included; any other doomed tag on it goes alone. The same holds
+    manifest that a staying tag has come to need, directly or as a child, stays, and so does what refers to it, companion tags
+    included; any other doomed tag on it goes alone. The same holds
     for what refers to a manifest that was gone when the plan was made and is back. NOW must hold every manifest that its staying
     tags lead to; where one was not read, the whole repository is left alone. TORN: manifests that are to be torn out of indexes
     that stay, on request: only a tag saves them. WANTED: manifests that stay without a tag.

@@ -121,11 +121,13 @@ def test_a_redirect_is_its_headers_whatever_body_comes_with_it(first_bytes):
     moved = {"Location": "https://cdn.example/blob"}
     page = b"<html>moved</html>"
     bomb = gzip.compress(b"0" * 50_000_000)
-    for reply in (Reply(307, page, moved), Reply(302, bomb[:1000], moved), Reply(307, b"x" * 3_000_000, moved)):
+    packed = {"Content-Encoding": "gzip", **moved}
+    short = Reply(307, page, moved, length=1000)
+    for reply in (Reply(307, page, moved), Reply(302, bomb, packed), Reply(307, b"x" * 3_000_000, moved), short):
         with serving(in_turn(reply)) as server, Sender(server) as sender:
             answer = sender.send(first_bytes=first_bytes)
             assert (answer.status, answer.header("location")) == (reply.status, "https://cdn.example/blob")
-            assert len(answer.body) <= 1024 * 1024
+            assert answer.body == b""
 
 
 def test_what_a_failure_says_is_bounded():

@@ -22,7 +22,7 @@ from ansible_collections.fleetops.container_registry.tests.unit.retention.buildi
     repository,
 )
 
-ALL_GO = [{"name": "all", "delete": "all"}]
+ALL_GO = ({"name": "all", "delete": "all"},)
 
 
 def warnings(protected=(), policies=ALL_GO, complete=True):
@@ -31,7 +31,9 @@ def warnings(protected=(), policies=ALL_GO, complete=True):
         repository([image("y", 9)], {"y": "y"}, name="r.example/other"),
     ]
     snapshot = Snapshot(NOW, tuple(seen), complete=complete)
-    return list(make_plan(snapshot, compile_policies(policies, list(protected)), Options(guards=NO_LIMITS)).warnings)
+    return list(
+        make_plan(snapshot, compile_policies(list(policies), list(protected)), Options(guards=NO_LIMITS)).warnings
+    )
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,8 @@ options:
     elements: str
   tags:
     description:
-      - Names of tags that limit the restoration to these and the manifests that they need.
+      - Names of tags that limit the restoration to these and the manifests that they need. A tag that no
+        selected repository of the backup holds fails the task before anything is restored.
     type: list
     elements: str
   overwrite:

@@ -19,7 +19,6 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
     read_journal,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.restore import (
-    LOST,
     PRESENT,
     RESTORED,
     RestoredRepository,
@@ -63,6 +62,12 @@ def undo(
             "no repository of the backup %s is selected; it holds %s"
             % (path, ", ".join(sorted(journal.repositories)) or "none")
         )
+    unknown = set(tags or ()).difference(*(saved.tags for saved in chosen.values()))
+    if unknown:
+        raise JournalError(
+            "no selected repository of the backup %s has the tags %s: nothing was restored"
+            % (path, ", ".join(sorted(unknown)))
+        )
     catalog: t.List[str] = []
 
     def sources() -> t.Sequence[str]:
@@ -97,8 +102,3 @@ def _hold(path: str, url: str, saved: SavedRepository, result: RestoredRepositor
     for entry in back:
         entries[entry.name] = RestoredTag(entry.digest, saved.tags[entry.name].pushed, until, time.time())
     write_state(directory, url, state)
-
-
-def has_losses(results: t.Sequence[RestoredRepository]) -> bool:
-    """Whether anything could not come back."""
-    return any(entry.state == LOST for result in results for entry in result.tags + result.manifests)

@@ -46,7 +46,10 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import (
     AUTO,
+    DIGEST,
+    DIGEST_MOVES_NO_TAG,
     Abilities,
+    StrategyUnavailable,
     choose_strategy,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.look import Looked, Needs, look
@@ -119,6 +122,8 @@ def prune(
     saved = read_plan(request.approved, request.approved_id) if request.approved else None
     looked = _look(client, request, _wanted(policies, saved), now, progress)
     strike_tagged(journals, looked.snapshot, request.check)
+    # Without what has a tag: an interrupted run has not taken it off, so this one may, and a grace begins once it is off.
+    policies = with_grace(request.policies, journals, due)
     looked = with_unfinished(client, looked, unfinished_of(due))
     by_name = protected_by_name(due, policies.protected, looked.snapshot)
     policies = with_pins(policies, by_name)
@@ -149,6 +154,8 @@ def prune(
     abilities, guard = find_abilities(client, result.plan, request.check and request.assume_enabled)
     if guard is not None:
         result.blocked_by += (guard,)
+    if guard is None:
+        _require_grace(request.strategy, result.plan, deferred, abilities)
     if request.check or result.blocked_by:
         return result
     # Raises what cannot be followed before there is a journal, which a later run would finish.
@@ -170,6 +177,20 @@ def prune(
             with keep_outcome(result.outcome):
                 write_state(request.backup_dir, url, remembered)
     return result
+
+
+def _require_grace(strategy: str, plan: Plan, deferred: t.Mapping[str, t.Sequence[str]], abilities: Abilities) -> None:
+    """Raise StrategyUnavailable where tags on DEFERRED manifests cannot be taken off before these."""
+    for entry in plan.actionable:
+        waiting = set(deferred.get(entry.name, ()))
+        if not any(tag.digest in waiting and not tag.parked for tag in entry.doomed_tags):
+            continue
+        if not choose_strategy(strategy, entry, abilities, journalled=True).move:
+            why = DIGEST_MOVES_NO_TAG if strategy == DIGEST else abilities.why_not
+            raise StrategyUnavailable(
+                "delete_grace takes tags off before their manifests, which cannot be done in %s: %s. Leave delete_grace out to"
+                " delete at once, with a backup" % (entry.name, why)
+            )
 
 
 def _look(

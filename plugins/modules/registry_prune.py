@@ -151,6 +151,8 @@ options:
       - A later run keeps what an earlier one has promised, also with a shorter time or none.
       - A plan in O(plan_file) holds all that goes in the end. The time counts from the run that applies it, and only if that
         is given it, too.
+      - Refused, in check mode too, where tags cannot be taken off before their manifests, as with O(strategy=digest), or on 2.x without
+        the right to push.
     type: str
     default: 0d
   assume_delete_enabled:

@@ -42,6 +42,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import (
     AUTO,
     DIGEST,
+    DIGEST_MOVES_NO_TAG,
     TAG,
     Abilities,
     Strategy,
@@ -202,14 +203,10 @@ class Applier:
         """Take TAGS off; False where that cannot be done here and tags can only go with their manifests."""
         if not strategy.move:
             tags = self._take_off_lost(plan, tags, outcome)
-            why = (
-                "strategy: digest takes no tag off alone, auto does"
-                if self._forced == DIGEST
-                else self._abilities.why_not
-            )
+            why = DIGEST_MOVES_NO_TAG if self._forced == DIGEST else self._abilities.why_not
             outcome.skipped.extend(
                 "the tag %s %s and is kept: %s"
-                % (tag.name, "shares its manifest with a kept tag" if tag.digest else "dangles", why)
+                % (tag.name, "names a manifest that stays" if tag.digest else "dangles", why)
                 for tag in tags
             )
             return False
@@ -341,7 +338,7 @@ class Applier:
     def _check(self, plan: RepositoryPlan, outcome: RepositoryOutcome) -> None:
         """Read the tags once more: what was reported as gone must not be listed, unless somebody pushed it again."""
         gone = set(outcome.deleted_tags) | set(outcome.untagged_tags)
-        if not gone:
+        if not gone and not outcome.deleted_manifests:
             return
         digests = {tag.name: tag.digest for tag in plan.tags}
         listed = listed_tags(self._client, plan.name)

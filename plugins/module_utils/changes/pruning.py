@@ -51,7 +51,10 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import (
     AUTO,
+    DIGEST,
+    DIGEST_MOVES_NO_TAG,
     Abilities,
+    StrategyUnavailable,
     choose_strategy,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.look import Looked, Needs, look
@@ -122,11 +125,13 @@ def prune(
     due = due_journals(journals, request.grace, now)
     policies = with_grace(request.policies, journals, due)
     state = read_state(request.backup_dir, url) if request.backup_dir else None
-    if state is not None:
-        policies = with_pins(policies, held_manifests(state, now))
+    held = held_manifests(state, now) if state is not None else frozenset()
+    policies = with_pins(policies, held)
     saved = _approved(request, url)
     looked = _look(client, request, _wanted(policies, saved), now, progress)
     strike_tagged(journals, looked.snapshot, request.check)
+    # Without what has a tag: an interrupted run has not taken it off, so this one may, and a grace begins once it is off.
+    policies = with_pins(with_grace(request.policies, journals, due), held)
     looked = with_unfinished(client, looked, unfinished_of(due))
     by_name = protected_by_name(due, policies.protected, looked.snapshot)
     policies = with_pins(policies, by_name)
@@ -156,6 +161,8 @@ def prune(
     abilities, guard = find_abilities(client, result.plan, request.check and request.assume_enabled)
     if guard is not None:
         result.blocked_by += (guard,)
+    if guard is None:
+        _require_grace(request.strategy, result.plan, deferred, abilities)
     if request.check or result.blocked_by:
         return result
     # Raises what cannot be followed before there is a journal, which a later run would finish.
@@ -188,6 +195,20 @@ def _approved(request: PruneRequest, url: str) -> t.Optional[Plan]:
             % (request.approved, saved.url or "no known address", url)
         )
     return saved
+
+
+def _require_grace(strategy: str, plan: Plan, deferred: t.Mapping[str, t.Sequence[str]], abilities: Abilities) -> None:
+    """Raise StrategyUnavailable where tags on DEFERRED manifests cannot be taken off before these."""
+    for entry in plan.actionable:
+        waiting = set(deferred.get(entry.name, ()))
+        if not any(tag.digest in waiting and not tag.parked for tag in entry.doomed_tags):
+            continue
+        if not choose_strategy(strategy, entry, abilities, journalled=True).move:
+            why = DIGEST_MOVES_NO_TAG if strategy == DIGEST else abilities.why_not
+            raise StrategyUnavailable(
+                "delete_grace takes tags off before their manifests, which cannot be done in %s: %s. Leave delete_grace out to"
+                " delete at once, with a backup" % (entry.name, why)
+            )
 
 
 def _look(

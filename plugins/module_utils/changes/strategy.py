@@ -16,6 +16,7 @@ TAG = "tag"
 TOMBSTONE = "tombstone"
 
 NO_RIGHT_TO_PUSH = "taking it off alone needs the right to push, which these credentials do not have"
+DIGEST_MOVES_NO_TAG = "strategy: digest takes no tag off alone, auto does"
 
 STRATEGIES = (AUTO, DIGEST, TAG, TOMBSTONE)
 

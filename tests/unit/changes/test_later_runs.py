@@ -26,6 +26,8 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
     prune_report,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.state import StateError
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import StrategyUnavailable
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.undo import undo
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import Reference
 from ansible_collections.fleetops.container_registry.tests.unit.changes import test_pruning as runs
 from ansible_collections.fleetops.container_registry.tests.unit.changes.test_pruning import (
@@ -376,3 +378,61 @@ def test_a_busy_registry_is_asked_again(registry, run, pair, native):
     result = run(strategy="tag" if native else "tombstone")
     assert result.outcome.errors == [] and not result.outcome.interrupted
     assert registry.tags_of() == ["new"]
+
+
+# --- a grace that was interrupted, or cannot be had
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_run_with_a_grace_that_was_killed_is_finished_by_the_same_task(registry, run, native):
+    registry.native = native
+    old = [registry.image("a", "old-%d" % one, created=days_ago(100 + one), size=one + 3) for one in range(3)]
+    registry.image("a", "new", created=days_ago(1))
+    killed_at = "old-1" if native else "old-2"
+    registry.faults["delete" if native else "put", "a", killed_at] = die
+    with pytest.raises(Killed):
+        run(delete_grace="7d")
+    registry.faults.clear()
+    result = run(days=0.01, delete_grace="7d")
+    assert registry.tags_of() == ["new"]
+    assert result.outcome.errors == []
+    assert registry.has(*old) == [True] * 3
+    run(days=6, delete_grace="7d")
+    assert registry.has(*old) == [True] * 3
+    for days in (8, 9):
+        run(days=days, delete_grace="7d")
+    assert registry.has(*old) == [False] * 3
+
+
+@pytest.mark.parametrize("how", ["digest", "no right to push"])
+@pytest.mark.parametrize("check", [True, False])
+def test_a_grace_that_cannot_be_had_is_refused_before_anything_is_done(registry, run, pair, how, check, tmp_path):
+    if how == "no right to push":
+        registry.native, registry.may_push = False, False
+    with pytest.raises(StrategyUnavailable, match="delete_grace takes tags off"):
+        run(delete_grace="7d", strategy="digest" if how == "digest" else "auto", check=check)
+    assert registry.tags_of() == ["new", "old"]
+    assert not list((tmp_path / "backup").glob("*.backup.jsonl"))
+
+
+def test_a_kept_tag_that_vanishes_with_an_untagged_manifest_is_reported(registry, run, pair):
+    left = registry.image("a", created=days_ago(300), size=9)
+
+    def promoted():
+        registry.repositories["a"]["new"] = left
+
+    registry.faults["delete", "a", left] = promoted
+    result = run(ALL + LEFT_OVER, scan=stored(registry, left))
+    assert registry.tags_of() == ["old"]
+    (repository,) = result.outcome.repositories
+    assert [drift.name for drift in repository.drifted] == ["new"]
+
+
+def test_a_tag_that_the_backup_does_not_hold_fails_before_anything_is_restored(registry, run, pair, tmp_path):
+    run()
+    (backup,) = (tmp_path / "backup").glob("*.backup.jsonl")
+    before = backup.read_text()
+    with pytest.raises(JournalError, match="olld"):
+        undo(registry, str(backup), None, ["old", "olld"], False, 0.0, False, NOW)
+    assert registry.tags_of() == ["new"]
+    assert backup.read_text() == before

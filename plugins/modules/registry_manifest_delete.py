@@ -165,8 +165,10 @@ blocked_by:
       description: What the registry would have to answer.
       type: str
 interrupted:
-  description: Why the run ended early, or empty. What names nothing any more is absent for the same task. With O(backup_dir), a run of
-      M(fleetops.container_registry.registry_prune) with the same directory finishes what is left: children of an index, and tags whose manifest is gone.
+  description:
+    - Why the run ended early, or empty. What names nothing any more is absent for the same task. With O(backup_dir), a run of
+      M(fleetops.container_registry.registry_prune) with the same directory finishes what is left, which are children of an index and tags
+      whose manifest is gone.
   returned: success or failure, once the registry was read
   type: str
 error:

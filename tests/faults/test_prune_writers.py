@@ -75,7 +75,7 @@ class Writer(threading.Thread):
             try:
                 pushed = self.pusher.raw_manifest(REPOSITORY, tag, body, image.media_type)
             except RuntimeError as refused:
-                self.refused.append(str(refused))
+                self.refused.append((tag, Push(tag, "", start, time.time(), kind == "promoted"), str(refused)))
             else:
                 self.acknowledged.append(Push(tag, pushed.digest, start, time.time(), kind == "promoted"))
             # As many pushes as a hundred builders make, and not so many that every doomed tag has moved at once.
@@ -160,13 +160,17 @@ def test_what_four_writers_push_meanwhile_is_there_afterwards(
         writer.join()
     # A registry can fail on a DELETE while somebody pushes the same. Then nothing is lost, it is said, and the next run finishes.
     assert not done["interrupted"], done.msg
-    safe = ("is still there", "It was put back as it was", "HTTP 500")
+    safe = ["is still there", "It was put back as it was", "HTTP 500"]
+    # A push that failed, as its tag's folder was removed at that moment, leaves the tag listed, without a manifest.
+    half_pushed = {tag for writer in writers for tag, _push, _text in writer.refused}
+    safe += ["the tag %s is still listed" % tag for tag in half_pushed]
     assert all(any(text in error for text in safe) for error in done["errors"]), done["errors"]
     pushes = [push for writer in writers for push in writer.acknowledged]
-    refused = [text for writer in writers for text in writer.refused]
-    assert not refused, refused[:3]
-
     gaps = Gaps(registry)
+    # A push whose tag's folder the registry removes at that moment fails there (HTTP 500), so its client knows and pushes again.
+    for tag, push, text in [entry for writer in writers for entry in writer.refused]:
+        removed = gaps.deletions() + gaps.of_tag(tag, ready)
+        assert tag in doomed and "Path not found" in text and push.overlaps(removed), text
     last = {push.tag: push for push in sorted(pushes, key=lambda push: push.end)}
     now = {tag: store.digest(registry.url, REPOSITORY, tag) for tag in last}
     lost = [push for tag, push in last.items() if now[tag] != push.digest]
@@ -201,7 +205,7 @@ def test_what_four_writers_push_meanwhile_is_there_afterwards(
         if tag not in last and tag not in doomed:
             assert store.digest(registry.url, REPOSITORY, tag) == image.digest
         if tag not in last and tag in doomed and image.digest not in promoted:
-            assert tag not in listed, tag
+            assert tag not in listed or (tag in half_pushed and not store.digest(registry.url, REPOSITORY, tag)), tag
     vanished = sorted(push.tag for push in lost if push.promoted)
     confirmed = [window for windows in by_name.values() for window in windows]
     if strategy == "digest":

@@ -353,7 +353,12 @@ class Applier:
             elif now is not None and self._drop_outliving(plan.name, tag, now):
                 continue
             else:
-                outcome.errors.append("the tag %s is still listed after its deletion; run again to finish" % tag)
+                text = "the tag %s is still listed after its deletion; run again to finish" % tag
+                if now is None:
+                    text += (
+                        ". If it stays, a push to it failed at that moment: push it again, or set remove_dangling_tags"
+                    )
+                outcome.errors.append(text)
             for names in (outcome.deleted_tags, outcome.untagged_tags):
                 if tag in names:
                     names.remove(tag)

@@ -30,6 +30,8 @@ DOUBTFUL = (ConnectionFailed, ServerFailed, ResponseInvalid)
 
 BAD_REQUEST = 400
 UNAVAILABLE = 503
+# 2.x reads a manifest's own link first, and finds it empty where somebody pushes the same manifest at that moment, or where it is damaged.
+LINK_UNREADABLE = "DIGEST_INVALID"
 
 Content = t.Tuple[str, bytes]
 
@@ -88,6 +90,11 @@ def delete_digest(
         doubt = error.message
         existed = False
     except DOUBTFUL as error:
+        doubt = error.message
+        existed = True
+    except RegistryError as error:
+        if error.code != LINK_UNREADABLE:
+            raise
         doubt = error.message
         existed = True
     if current_digest(client, repository, digest) is not None:

@@ -28,6 +28,7 @@ ERRORS = DeleteAnswer(202, (("UNKNOWN", "unknown error"),))
 GONE = NotFound("no such manifest", status=404, code="MANIFEST_UNKNOWN")
 FAILED = ServerFailed("HTTP 500", status=500)
 LOST = ConnectionFailed("the connection broke")
+UNREADABLE = RegistryError("HTTP 400", status=400, code="DIGEST_INVALID")
 
 
 def answered(answer):
@@ -94,10 +95,15 @@ def test_a_missing_revision_without_tags_had_been_gone_before():
     assert delete(Played([], (False, False, GONE), present=False)) is False
 
 
-@pytest.mark.parametrize("answer", [ERRORS, FAILED, LOST])
+@pytest.mark.parametrize("answer", [ERRORS, FAILED, LOST, UNREADABLE])
 def test_what_is_still_there_is_an_error(answer):
     with pytest.raises(DeletionFailed, match="still there"):
         delete(Played(["v1"], (False, False, answer)))
+
+
+def test_a_refusal_is_told_as_it_came():
+    with pytest.raises(Forbidden):
+        delete(Played(["v1"], (False, False, Forbidden("no", status=403))))
 
 
 def test_without_its_bytes_the_tags_that_are_left_are_named():

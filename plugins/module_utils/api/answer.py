@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import typing as t
 from dataclasses import dataclass, field
 
@@ -25,6 +26,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.er
     ServerFailed,
     Unsupported,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.pace import retry_after
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.untrusted import json_parts, printable
 
 # Codes of the distribution specification with which a registry says that it knows the request, but not the thing.
@@ -116,6 +118,12 @@ def failure_of(answer: Answer, what: str) -> RegistryError:
 
     A 404 is NotFound only with one of the registry's own codes: a proxy's 404 must never pass for absence.
     """
+    error = _error_of(answer, what)
+    error.retry_after = retry_after(answer.header("retry-after"), time.time())
+    return error
+
+
+def _error_of(answer: Answer, what: str) -> RegistryError:
     codes = [code for code, _message in answer.errors]
     code = codes[0] if codes else ""
     said = "; ".join("%s: %s" % pair if pair[1] else pair[0] for pair in answer.errors)
@@ -135,9 +143,9 @@ def failure_of(answer: Answer, what: str) -> RegistryError:
         )
     if answer.status == 405 or (answer.status == 400 and "UNSUPPORTED" in codes):
         return _unsupported(answer, text, where)
+    wait = answer.header("retry-after")
+    hint = " It asks to come back after %s." % printable(wait) if wait else ""
     if answer.status == 429:
-        wait = answer.header("retry-after")
-        hint = " It asks to come back after %s." % printable(wait) if wait else ""
         return RateLimited(text + hint + " Lower workers, set rate_limit, or try later.", *where)
     if 300 <= answer.status < 400:
         target = without_secrets(answer.header("location") or "")
@@ -147,7 +155,7 @@ def failure_of(answer: Answer, what: str) -> RegistryError:
             *where,
         )
     if answer.status >= 500:
-        return ServerFailed(text + " The registry's log says more.", *where)
+        return ServerFailed(text + hint + " The registry's log says more.", *where)
     if answer.status == 413:
         return RegistryError(
             text

@@ -27,6 +27,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.er
     DeleteDisabled,
     Forbidden,
     InsufficientScope,
+    LoginRenewed,
     NotARegistry,
     NotFound,
     ReadOnly,
@@ -184,6 +185,8 @@ class RegistryClient:
         self._greetings: t.List[Answer] = []
         self._lists_all: t.Optional[bool] = None
         self._asking = threading.Lock()
+        # Logins that were renewed after a 401 and have not been accepted yet for this scope.
+        self._renewed: t.Set[t.Tuple[Scope, str]] = set()
         host = self.address.origin.host
         if self.address.origin.scheme == "http" and not is_loopback(host) and source.given:
             self.warnings.append("Credentials for %s travel without TLS, and anybody in between can read them." % host)
@@ -410,21 +413,27 @@ class RegistryClient:
 
     # Writing: none of these is repeated when it is not known whether it was carried out
 
+    def prepare_push(self, repository: str) -> None:
+        """Have the token at hand that put_manifest needs: asking for it must not come between a look at a tag and its write."""
+        self._authentication.authorization(repository_scope(repository, PULL, PUSH))
+
+    def prepare_delete(self, repository: str) -> None:
+        """Have the token at hand that delete_manifest needs, see prepare_push."""
+        self._authentication.authorization(repository_scope(repository, PULL, self._deleting_action()))
+
     def delete_manifest(self, repository: str, reference: str) -> DeleteAnswer:
         """Delete by digest, or (3.x only, else Unsupported) by tag.
 
         Raises NotFound, DeleteDisabled, ReadOnly. After ConnectionFailed and ServerFailed it is not known what was done: look. After
-        RateLimited, and where a busy registry says so (503), a tag is not tried again: it may name something else by now.
+        RateLimited, LoginRenewed, and where a busy registry says so (503), a tag is not tried again: it may name something else by now.
         """
+        return self._delete_manifest(repository, reference, again=is_digest(reference))
+
+    def _delete_manifest(self, repository: str, reference: str, again: bool) -> DeleteAnswer:
         what = "Deleting %s" % _full_name(repository, reference)
         scope = repository_scope(repository, PULL, self._deleting_action())
         answer = self._request(
-            "DELETE",
-            _manifest_path(repository, reference),
-            scope,
-            what,
-            limit=_MOST_SHORT_BYTES,
-            again=is_digest(reference),
+            "DELETE", _manifest_path(repository, reference), scope, what, limit=_MOST_SHORT_BYTES, again=again
         )
         if answer.status in (200, 202, 204):
             return DeleteAnswer(answer.status, answer.errors)
@@ -548,7 +557,7 @@ class RegistryClient:
 
     def _probe_untag(self, repository: str) -> str:
         try:
-            self.delete_manifest(repository, "probe-%s" % uuid.uuid4().hex)
+            self._delete_manifest(repository, "probe-%s" % uuid.uuid4().hex, again=True)
         except NotFound:
             return NATIVE
         except Unsupported:
@@ -647,10 +656,20 @@ class RegistryClient:
                 tries -= 1
                 better = self._authentication.renewed(answer, scope, used)
                 if better and better != used:
+                    if not again:
+                        if (scope, used) in self._renewed:
+                            break
+                        self._renewed.add((scope, better))
+                        raise LoginRenewed(
+                            "%s was refused for want of a valid login; there is a new one now. Run again." % what,
+                            *answer.where,
+                        )
                     used = better
                     continue
             break
-        if answer.status == 401:
+        if answer.status != 401:
+            self._renewed.discard((scope, used))
+        else:
             raise self._authentication.refusal(answer, scope, what)
         if redirected and method in ("GET", "HEAD") and answer.status in (301, 302, 303, 307, 308):
             return self._redirects.follow(answer, sent, limit, first_bytes, what)

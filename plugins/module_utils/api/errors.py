@@ -25,6 +25,8 @@ class RegistryError(Exception):
         self.url = url
         self.status = status
         self.code = code
+        # Seconds after which the server wants to be asked again (Retry-After), where it says so.
+        self.retry_after: t.Optional[float] = None
 
     def as_dict(self) -> t.Dict[str, t.Any]:
         """The parts, for a module's result."""
@@ -49,6 +51,10 @@ class NotARegistry(RegistryError):
 
 class AuthenticationFailed(RegistryError):
     """The registry wants credentials, or rejects the ones it got (401)."""
+
+
+class LoginRenewed(RegistryError):
+    """A login that was missing or had run out (401), and there is a new one: nothing was done, and whoever sends it again looks first."""
 
 
 class InsufficientScope(AuthenticationFailed):

@@ -17,6 +17,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.er
     AuthenticationFailed,
     ConnectionFailed,
     Forbidden,
+    LoginRenewed,
     NotFound,
     RateLimited,
     RegistryError,
@@ -24,6 +25,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.er
     ServerFailed,
     Unreachable,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.pace import LONGEST_WAIT
 
 # Answers after which the registry may or may not have done what was asked.
 DOUBTFUL = (ConnectionFailed, ServerFailed, ResponseInvalid)
@@ -45,10 +47,22 @@ class DeletionFailed(Exception):
 
 
 def is_busy(error: RegistryError) -> bool:
-    """Whether ERROR says that the registry did not take a request, which may come again after another look."""
-    return isinstance(error, (RateLimited, Unreachable)) or (
+    """Whether ERROR says that the registry did not take a request, which may come again, and soon, after another look."""
+    if error.retry_after is not None and error.retry_after > LONGEST_WAIT:
+        return False
+    return isinstance(error, (LoginRenewed, RateLimited, Unreachable)) or (
         isinstance(error, ServerFailed) and error.status == UNAVAILABLE
     )
+
+
+def attempts(client: RegistryClient) -> t.Iterator[int]:
+    """One for each time that a write may be tried, with the number that is left after it, for may_repeat."""
+    return iter(range(client.connection.retries + 1, -1, -1))
+
+
+def may_repeat(error: RegistryError, left: int) -> bool:
+    """Whether a write that ended with ERROR may be tried again, after another look. The last one is for a login that had run out."""
+    return is_busy(error) and left > (0 if isinstance(error, LoginRenewed) else 1)
 
 
 def current_digest(client: RegistryClient, repository: str, reference: str) -> t.Optional[str]:

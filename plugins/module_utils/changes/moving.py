@@ -14,16 +14,21 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
-from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import RateLimited, RegistryError
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import (
+    LoginRenewed,
+    RateLimited,
+    RegistryError,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.parallel import run_parallel
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.deletion import (
     DOUBTFUL,
     DeletionFailed,
+    attempts,
     current_digest,
     delete_digest,
     delete_tag,
-    is_busy,
     listed_tags,
+    may_repeat,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import PlannedTag
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.tombstone import (
@@ -65,17 +70,18 @@ def take_off_natively(client: RegistryClient, repository: str, tags: t.Sequence[
     """DELETE each of TAGS, unless it names something else by now. Raises RegistryError where the registry refuses."""
 
     def take(tag: PlannedTag) -> Taken:
-        for left in _attempts(client):
+        for left in attempts(client):
+            client.prepare_delete(repository)
             other = _moved(client, repository, tag)
             if other:
                 return other
             try:
                 return Taken(tag, TAKEN if delete_tag(client, repository, tag.name) else GONE)
-            except RateLimited:
-                if not left:
+            except (LoginRenewed, RateLimited) as error:
+                if not may_repeat(error, left):
                     raise
             except DeletionFailed as error:
-                if not (left and error.busy):
+                if not (error.busy and left > 1):
                     # A push of the same tag at the same moment makes the registry fail, and wins.
                     return _moved(client, repository, tag) or Taken(tag, FAILED, str(error))
         return Taken(tag, FAILED, "it was not tried")  # not reached: there is always one attempt
@@ -99,19 +105,20 @@ def take_off_by_tombstone(
     announce(tombstone)
 
     def move(tag: PlannedTag) -> Taken:
-        for left in _attempts(client):
+        for left in attempts(client):
+            client.prepare_push(repository)
             other = _moved(client, repository, tag, tombstone.digest)
             if other:
                 return other
             try:
                 client.put_manifest(repository, tag.name, tombstone.body, tombstone.media_type)
-            except RateLimited:
-                if not left:
+            except (LoginRenewed, RateLimited) as error:
+                if not may_repeat(error, left):
                     raise
             except DOUBTFUL as error:
                 if current_digest(client, repository, tag.name) == tombstone.digest:
                     break
-                if not (left and is_busy(error)):
+                if not may_repeat(error, left):
                     return Taken(tag, FAILED, error.message)
             else:
                 break
@@ -136,7 +143,8 @@ def bury(client: RegistryClient, repository: str, tombstone: Tombstone, tags: t.
 
 def put_back(client: RegistryClient, repository: str, tag: PlannedTag, media_type: str, body: bytes) -> Taken:
     """Give a tag that stands on a tombstone its manifest back, unless it names something else or was removed. Raises RegistryError."""
-    for left in _attempts(client):
+    for left in attempts(client):
+        client.prepare_push(repository)
         now = current_digest(client, repository, tag.name)
         if now is None and tag.name not in listed_tags(client, repository):
             return Taken(tag, GONE)
@@ -146,14 +154,9 @@ def put_back(client: RegistryClient, repository: str, tag: PlannedTag, media_typ
             client.put_manifest(repository, tag.name, body, media_type)
             break
         except RegistryError as error:
-            if not (left and is_busy(error)):
+            if not may_repeat(error, left):
                 return Taken(tag, FAILED, "it could not be put back onto %s: %s" % (tag.digest, error.message))
     return Taken(tag, TAKEN)
-
-
-def _attempts(client: RegistryClient) -> t.Iterator[int]:
-    """One for each time that something may be tried, with the number that is left after it."""
-    return iter(range(client.connection.retries, -1, -1))
 
 
 def _moved(client: RegistryClient, repository: str, tag: PlannedTag, tombstone: str = "") -> t.Optional[Taken]:

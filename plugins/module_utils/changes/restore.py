@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import NotFound, RegistryError
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.deletion import (
+    attempts,
     current_digest,
-    is_busy,
+    may_repeat,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import (
     SavedManifest,
@@ -218,11 +219,11 @@ class Restorer:
 
     def _tag(self, tag: SavedTag) -> Restored:
         """Put TAG back, after another look each time that the registry was too busy to take it."""
-        for left in range(self._client.connection.retries, -1, -1):
+        for left in attempts(self._client):
             try:
                 return self._tag_once(tag)
             except RegistryError as error:
-                if not (left and is_busy(error)):
+                if not may_repeat(error, left):
                     raise
         return self._tag_once(tag)  # not reached: there is always one attempt
 
@@ -230,6 +231,8 @@ class Restorer:
         digest = tag.digest
         if digest is None:
             return Restored(tag.name, "", LOST, "it named no manifest when it was taken off")
+        if not self._predict:
+            self._client.prepare_push(self._name)
         now = current_digest(self._client, self._name, tag.name)
         if now == digest:
             return Restored(tag.name, digest, PRESENT)

@@ -265,6 +265,34 @@ class TestTokenServer:
         assert client.tags("x") == ["v1"]
         assert len(server.requests) == before + 3  # refused, token, again
 
+    def test_a_write_by_tag_is_not_sent_again_before_somebody_has_looked(self, talk):
+        tokens = Tokens()
+        client, server = talk(tokens, **me())
+        client.prepare_delete("x")
+        tokens.revoked.update(tokens.given)
+        with pytest.raises(errors.LoginRenewed):
+            client.delete_manifest("x", "v1")
+        assert server.count("DELETE") == 1
+        assert client.delete_manifest("x", "v1").status == 202
+        assert server.count("DELETE") == 2
+
+    def test_nobody_asks_for_a_token_between_a_look_and_its_write(self, talk):
+        client, server = talk(Tokens(), **me())
+        client.prepare_delete("x")
+        before = server.count("GET", "/token")
+        client.tags("x")
+        client.delete_manifest("x", "v1")
+        assert server.count("GET", "/token") == before
+
+    def test_missing_rights_to_write_by_tag_are_the_end_too(self, talk):
+        tokens = Tokens(grant=lambda scopes: {scope for scope in scopes if scope.endswith(":pull")})
+        client, server = talk(tokens, **me())
+        with pytest.raises(errors.LoginRenewed):
+            client.delete_manifest("x", "v1")
+        with pytest.raises(errors.InsufficientScope, match="repository:x:delete"):
+            client.delete_manifest("x", "v1")
+        assert server.count("DELETE") == 2
+
     @pytest.mark.parametrize("expires_in", ["soon", -1, 0, True, None, 1e300, float("nan")])
     def test_an_odd_lifetime_is_the_usual_minute(self, talk, expires_in):
         client, server = talk(Tokens(expires_in=expires_in), **me())

@@ -11,6 +11,7 @@ import json
 import pytest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import (
     ConnectionFailed,
+    LoginRenewed,
     NotFound,
     RateLimited,
     ServerFailed,
@@ -346,7 +347,7 @@ def test_the_connection_that_breaks_before_the_journal_is_the_reason_that_is_tol
 
 
 @pytest.mark.parametrize("native", [True, False])
-@pytest.mark.parametrize("error", [RateLimited("429"), ServerFailed("503", status=503)])
+@pytest.mark.parametrize("error", [RateLimited("429"), ServerFailed("503", status=503), LoginRenewed("401")])
 def test_a_tag_is_looked_at_again_before_a_write_that_was_turned_away_is_repeated(registry, run, pair, native, error):
     registry.native = native
     method = "delete" if native else "put"
@@ -378,6 +379,38 @@ def test_a_busy_registry_is_asked_again(registry, run, pair, native):
     result = run(strategy="tag" if native else "tombstone")
     assert result.outcome.errors == [] and not result.outcome.interrupted
     assert registry.tags_of() == ["new"]
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_login_that_ran_out_is_looked_after_even_where_nothing_is_tried_again(registry, run, pair, native):
+    registry.native = native
+    registry.connection.retries = 0
+
+    def ran_out():
+        registry.faults.clear()
+        raise LoginRenewed("401")
+
+    registry.faults["delete" if native else "put", "a", "old"] = ran_out
+    assert run(strategy="tag" if native else "tombstone").outcome.errors == []
+    assert registry.tags_of() == ["new"]
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_registry_that_asks_for_more_than_a_minute_is_not_asked_again(registry, run, pair, native):
+    registry.native = native
+    asked = []
+
+    def later():
+        asked.append(1)
+        error = RateLimited("429. It asks to come back after 3600.")
+        error.retry_after = 3600.0
+        raise error
+
+    registry.faults["delete" if native else "put", "a", "old"] = later
+    result = run(strategy="tag" if native else "tombstone")
+    assert "3600" in result.outcome.interrupted
+    assert asked == [1]
+    assert registry.tags_of() == ["new", "old"]
 
 
 # --- a grace that was interrupted, or cannot be had

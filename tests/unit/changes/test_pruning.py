@@ -87,6 +87,11 @@ class Registry(PlayedRegistry):
         untag = api.NATIVE if self.native else (api.TOMBSTONE if self.may_push else api.NONE)
         return api.Abilities(api.ENABLED, untag, api.ALLOWED if self.may_push else api.DENIED)
 
+    def prepare_push(self, _repository):
+        """There is no token to be had."""
+
+    prepare_delete = prepare_push
+
     def delete_manifest(self, repository, reference):
         self._call("delete", repository, reference)
         tags = self.repositories[repository]

@@ -41,6 +41,8 @@ _DEFAULT_LIFETIME = 60.0
 _MOST_BYTES = 1024 * 1024
 # No server takes a longer header, and one is kept for each repository.
 _LONGEST_TOKEN = 64 * 1024
+# Up to so many are kept without a look whether they have expired.
+_FEW_TOKENS = 32
 
 
 class _Token(t.NamedTuple):
@@ -60,6 +62,7 @@ class TokenService:
         self._lock = threading.Lock()
         self._locks: t.Dict[t.Tuple[str, str, str], threading.Lock] = {}
         self._tokens: t.Dict[t.Tuple[str, str, str], _Token] = {}
+        self._look_at = _FEW_TOKENS
 
     @classmethod
     def of(cls, challenge: Challenge, source: CredentialSource, transport: Transport, home: Origin) -> TokenService:
@@ -135,8 +138,18 @@ class TokenService:
             lifetime = _DEFAULT_LIFETIME
         # Renewed a little early, so that it does not expire on its way.
         token = _Token(value, scope, asked + float(lifetime) * 0.9)
-        self._tokens[scope.key] = token
+        with self._lock:
+            self._drop_expired()
+            self._tokens[scope.key] = token
         return token
+
+    def _drop_expired(self) -> None:
+        """Forget tokens whose time is over, at most once for each time that the tokens have doubled: a registry has many repositories."""
+        if len(self._tokens) < self._look_at:
+            return
+        now = time.monotonic()
+        self._tokens = {key: token for key, token in self._tokens.items() if now < token.expires}
+        self._look_at = max(_FEW_TOKENS, 2 * len(self._tokens))
 
     def _check_realm(self, credentials: t.Optional[Credentials]) -> None:
         origin = origin_of(urlsplit(self._realm))

@@ -48,8 +48,16 @@ class Origin:
     @property
     def netloc(self) -> str:
         """Host and port as a URL has them, without the scheme's own port."""
-        host = "[%s]" % self.host if ":" in self.host else self.host
-        return host if self.port == _PORTS[self.scheme] else "%s:%d" % (host, self.port)
+        return self._host if self.port == _PORTS[self.scheme] else self.netloc_with_port
+
+    @property
+    def netloc_with_port(self) -> str:
+        """Host and port, also the scheme's own port."""
+        return "%s:%d" % (self._host, self.port)
+
+    @property
+    def _host(self) -> str:
+        return "[%s]" % self.host if ":" in self.host else self.host
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@
 """Files of logins: docker's config.json and containers' auth.json.
 
 Keys may be a registry ('host:5000'), one with a path ('host/team' or 'host/team/app', containers-auth.json(5)), or docker's
-older form with scheme and version ('https://host/v1/'). The longest that fits wins.
+older form with scheme and version ('https://host/v1/'). The longest that fits wins. The login that docker keeps for Docker Hub
+has the key 'https://index.docker.io/v1/', that of the containers tools 'docker.io'.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.cr
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import RegistryError
 
 _MOST_BYTES = 4 * 1024 * 1024
+# Docker Hub's registry, the name that images have for it, and the one that docker logs in at.
+_HUB = ("registry-1.docker.io", "docker.io", "index.docker.io")
+_HUB_LOGIN = "https://index.docker.io/v1/"
 
 
 @dataclass(frozen=True)
@@ -68,24 +72,29 @@ class AuthFile:
             )
         return cls(path, document, helper_timeout)
 
-    def login(self, host: str, path: str = "") -> t.Optional[Login]:
+    def login(self, host: str, path: str = "", also: str = "") -> t.Optional[Login]:
         """The login for PATH (a repository, with the registry's path prefix) at HOST (host:port), or None.
 
-        As the container tools have it: a helper named for this registry comes before an entry, an entry before the store.
+        ALSO is another way to write HOST, such as that with the port that goes without saying. As the container tools have it: a
+        helper named for this registry comes before an entry, an entry before the store. Raises RegistryError.
         """
         host = host.lower()
-        helpers = {key.lower(): name for key, name in self._helpers.items() if isinstance(name, str)}
+        hosts = [host, also.lower()] if also else [host]
+        if host in _HUB:
+            hosts = list(_HUB)
+        helpers = {_normal(key): (key, name) for key, name in self._helpers.items() if isinstance(name, str)}
         entries = {_normal(key): (key, entry) for key, entry in self._auths.items()}
-        for candidate in _candidates(host, path):
+        for candidate in _candidates(hosts, path):
             if candidate in helpers:
-                return self._asked(helpers[candidate], candidate)
+                key, name = helpers[candidate]
+                return self._asked(name, key)
             if candidate in entries:
                 login = self._entry(*entries[candidate])
                 if login is not None:
                     return login
                 if self._store:  # 'docker login' with a store leaves an empty entry under the key to ask the store for
                     return self._asked(self._store, entries[candidate][0])
-        return self._asked(self._store, host) if self._store else None
+        return self._asked(self._store, _HUB_LOGIN if host in _HUB else host) if self._store else None
 
     def _asked(self, helper: str, server: str) -> t.Optional[Login]:
         """What HELPER keeps for SERVER. It is asked once, also where it fails: a hundred repositories would wait a hundred times."""
@@ -128,10 +137,10 @@ class AuthFile:
         return login if login.username or login.identity_token or login.registry_token else None
 
 
-def _candidates(host: str, path: str) -> t.List[str]:
-    """Keys from the most to the least specific."""
+def _candidates(hosts: t.Sequence[str], path: str) -> t.List[str]:
+    """Keys from the most to the least specific, for each of HOSTS."""
     parts = [part for part in path.split("/") if part]
-    return ["/".join([host, *parts[:length]]) for length in range(len(parts), -1, -1)]
+    return ["/".join([host, *parts[:length]]) for length in range(len(parts), -1, -1) for host in hosts]
 
 
 def _normal(key: str) -> str:

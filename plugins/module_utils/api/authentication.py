@@ -131,7 +131,14 @@ class Authentication:
 
     def authorization(self, scope: Scope) -> str:
         """The Authorization header for a request that needs SCOPE; empty for none. May ask the token server."""
-        return self._way.authorization(scope)
+        return self._way_for(scope).authorization(scope)
+
+    def _way_for(self, scope: Scope) -> Way:
+        """How to log in for SCOPE: a file of logins may have a token that is ready for one repository, whatever the registry asks for."""
+        if isinstance(self._way, StaticToken):
+            return self._way
+        own = self._source.find(scope.repository) if self._source.given else None
+        return StaticToken(own.registry_token) if own and own.registry_token else self._way
 
     def renewed(self, answer: Answer, scope: Scope, used: str) -> str:
         """The header to try once more with after the 401 ANSWER to a request sent with USED; empty: there is no better one."""
@@ -139,10 +146,11 @@ class Authentication:
         with self._lock:
             if isinstance(self._way, Anonymous):
                 self._way = self._chosen(challenges)
-        named = next((one for one in challenges if one.scheme == self._way.name), None)
-        if isinstance(self._way, Bearer) and named is None and any(one.scheme == "basic" for one in challenges):
+        way = self._way_for(scope)
+        named = next((one for one in challenges if one.scheme == way.name), None)
+        if isinstance(way, Bearer) and named is None and any(one.scheme == "basic" for one in challenges):
             return Basic(self._source).renew(scope, used, None)  # Harbor gives tokens, but none for its catalog
-        return self._way.renew(scope, used, named)
+        return way.renew(scope, used, named)
 
     def _chosen(self, challenges: t.Sequence[Challenge]) -> Way:
         """The way that answers the first challenge we can answer; a token server also gives tokens to the nameless."""
@@ -161,7 +169,7 @@ class Authentication:
         detail = self._reason(challenges, scope)
         kind: t.Type[RegistryError] = AuthenticationFailed
         bearer = next((one for one in challenges if one.scheme == "bearer"), None)
-        if bearer is not None and isinstance(self._way, Bearer):
+        if bearer is not None and isinstance(self._way_for(scope), Bearer):
             if bearer.parameters.get("error") == "invalid_token":
                 detail = (
                     "The registry does not accept the token server's token: their keys, names or clocks may not match."
@@ -177,7 +185,7 @@ class Authentication:
 
     def _reason(self, challenges: t.Sequence[Challenge], scope: Scope) -> str:
         credentials = self._source.find(scope.repository)
-        if isinstance(self._way, StaticToken):
+        if isinstance(self._way_for(scope), StaticToken):
             return "The token from %s is refused; it may have expired, or not be for this." % self._token_source(
                 credentials
             )

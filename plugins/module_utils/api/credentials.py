@@ -80,7 +80,9 @@ class CredentialSource:
             return self._known[repository]
 
     def _from_file(self, file: AuthFile, repository: str) -> t.Optional[Credentials]:
-        login = file.login(self._address.origin.netloc, (self._address.prefix + "/" + repository).strip("/"))
+        origin = self._address.origin
+        path = (self._address.prefix + "/" + repository).strip("/")
+        login = file.login(origin.netloc, path, origin.netloc_with_port)
         if login is None:
             return None
         return Credentials(

@@ -84,6 +84,38 @@ def test_another_registrys_login_is_never_used(write):
     assert login(path, "team/app") is None
 
 
+@pytest.mark.parametrize("host", ["registry-1.docker.io", "docker.io", "index.docker.io"])
+@pytest.mark.parametrize("key", ["https://index.docker.io/v1/", "docker.io", "docker.io/library"])
+def test_docker_hub_has_the_login_that_docker_or_podman_wrote(write, helper, host, key):
+    helper("one", "print(json.dumps({'Username': server, 'Secret': 's'}))")
+    found = AuthFile.read(write({"auths": {key: auth("me")}}), "auth_file").login(host, "library/app")
+    assert found.username == "me"
+    found = AuthFile.read(write({"credHelpers": {key: "one"}}), "auth_file").login(host, "library/app")
+    assert found.username == key
+    found = AuthFile.read(write({"credsStore": "one"}), "auth_file").login(host, "library/app")
+    assert found.username == "https://index.docker.io/v1/"
+    elsewhere = AuthFile.read(write({"auths": {key: auth("me")}}), "auth_file")
+    assert elsewhere.login("registry.example.com", "library/app") is None
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "found"),
+    [
+        ("https://r.example", "r.example:443", True),
+        ("https://r.example:443", "r.example", True),
+        ("http://r.example", "r.example:80", True),
+        ("https://r.example", "r.example:443/team", True),
+        ("https://r.example", "r.example:80", False),
+        ("https://r.example:80", "r.example", False),
+        ("http://r.example", "r.example:443", False),
+    ],
+)
+def test_the_port_that_goes_without_saying_may_be_said(write, url, key, found):
+    connection = Connection(url, auth_file=write({"auths": {key: auth("me")}}))
+    login = CredentialSource(connection, Address.parse(url), {}).find("team/app")
+    assert (login is not None) is found
+
+
 def test_tokens_and_plain_fields(write):
     path = write({"auths": {HOST: {"identitytoken": "refresh", "auth": ""}}})
     assert login(path).identity_token == "refresh"

@@ -197,6 +197,29 @@ class TestStaticToken:
         assert client.tags("x") == ["v1"]
         assert len(server.requests) == 1
 
+    @pytest.mark.parametrize("scheme", ["Basic", "Bearer"])
+    def test_that_of_one_repository_is_sent_for_that_one(self, talk, tmp_path, scheme):
+        accepted = ["Bearer for-x"]
+
+        def script(request):
+            if request.path.startswith("/token"):
+                return as_json({"token": "nobody"})
+            return Registry(accepted[0], f'{scheme} realm="http://127.0.0.1:{server.port}/token"')(request)
+
+        path = tmp_path / "auth.json"
+        _client, server = talk(script)
+        entry = {"auths": {f"127.0.0.1:{server.port}/x": {"registrytoken": "for-x"}}}
+        path.write_text(json.dumps(entry), encoding="utf-8")
+        with RegistryClient(Connection(server.url), {"REGISTRY_AUTH_FILE": str(path)}) as fresh:
+            assert fresh.tags("x") == ["v1"]
+            accepted[0] = "Bearer another"
+            with pytest.raises(errors.AuthenticationFailed, match="The token from .* is refused"):
+                fresh.tags("x")
+            with pytest.raises(errors.AuthenticationFailed):
+                fresh.tags("y")
+        shown = {request.headers.get("authorization") for request in server.requests if "/y/" in request.path}
+        assert "Bearer for-x" not in shown
+
     def test_a_refused_one_is_not_exchanged_for_another(self, talk):
         client, server = talk(Registry("Bearer else", 'Bearer realm="https://auth.example/"'), token="abc.def")
         with pytest.raises(errors.AuthenticationFailed, match="option token is refused") as refused:
@@ -270,6 +293,7 @@ class TestTokenServer:
 
     def test_the_longest_that_is_taken(self, talk):
         """One byte more is refused for its length, and this one for nothing but the registry's own limit."""
+
         def script(length):
             def reply(request):
                 if request.path.startswith("/token"):

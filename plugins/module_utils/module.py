@@ -13,6 +13,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.parameters import env_fallback, remove_values
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.address import secrets_of
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.connection import Connection
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import RegistryError
@@ -93,6 +94,7 @@ class RegistryModule:
         options["mutually_exclusive"] = [*options.get("mutually_exclusive", ()), ("password", "token")]
         options["required_by"] = dict(options.get("required_by", {}), client_key="client_cert")
         self._module = AnsibleModule(argument_spec=spec, supports_check_mode=True, **options)
+        hide_secrets(self._module)
         self.params: t.Dict[str, t.Any] = self._module.params
         self.check_mode: bool = self._module.check_mode
         self.wants_diff: bool = bool(self._module._diff)
@@ -176,6 +178,7 @@ class StoreModule:
 
     def __init__(self, argument_spec: Spec, **options: t.Any) -> None:
         self._module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True, **options)
+        hide_secrets(self._module)
         self.params: t.Dict[str, t.Any] = self._module.params
         self.check_mode: bool = self._module.check_mode
         self.wants_diff: bool = bool(self._module._diff)
@@ -204,6 +207,12 @@ class StoreModule:
             )
         else:
             self._module.exit_json(**result)
+
+
+def hide_secrets(module: AnsibleModule) -> None:
+    """Mask a password in the option url, which is refused, where the result shows how the module was called."""
+    if module.params.get("url"):
+        module.no_log_values.update(secrets_of(module.params["url"]))
 
 
 def refuse_masked(module: AnsibleModule) -> None:

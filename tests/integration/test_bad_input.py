@@ -43,6 +43,9 @@ def every_module(url, backup_dir):
         ("127.0.0.1:5000", "http://"),
         ("ftp://127.0.0.1:5000", "http"),
         ("http://me:secret@127.0.0.1:5000", "username and password"),
+        ("http://me:the/secret@127.0.0.1:5000", "username and password"),
+        ("me:secret@127.0.0.1:5000", "http://"),
+        ("http://secret@127.0.0.1:5000", "username and password"),
     ],
 )
 def test_an_address_that_cannot_be_reached_or_meant(tmp_path, url, says):
@@ -50,7 +53,9 @@ def test_an_address_that_cannot_be_reached_or_meant(tmp_path, url, says):
         assert result.failed
         assert says in result.msg
         assert "Traceback" not in result.msg
-        assert "secret" not in result.msg
+        # What the module was called with is shown with -vvv.
+        assert result["invocation"]["module_args"]["url"]
+        assert "secret" not in result.output
 
 
 def test_tls_where_the_registry_speaks_none(registry, tmp_path):

@@ -11,7 +11,7 @@ import re
 import socket
 import typing as t
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 # A registry's longest own URL names a repository (255), a digest of sha512 and a path prefix.
 _LONGEST_SHOWN = 1000
@@ -89,8 +89,11 @@ class Address:
         try:
             parts = urlsplit(text)
             port = parts.port
-        except ValueError as error:
-            raise AddressInvalid("url %r cannot be read: %s" % (_shown(text), error)) from None
+        except ValueError:  # its text may quote a password with a slash in it, which looks like a port
+            raise AddressInvalid(
+                "url %r cannot be read: check host and port; a user and a password belong into the options username and password"
+                % _shown(text)
+            ) from None
         if "@" in parts.netloc:
             raise AddressInvalid(
                 "url %r has a user in it: use the options username and password, or auth_file" % _shown(text)
@@ -119,6 +122,17 @@ def origin_of(parts: SplitResult) -> t.Optional[Origin]:
     if scheme not in _PORTS or not host or not (_HOST.match(host) or _ip(host)):
         return None
     return Origin(scheme, host, _PORTS[scheme] if port is None else port)
+
+
+def secrets_of(url: str) -> t.Set[str]:
+    """What may be a secret in a URL that is refused (user, password, query), as written and decoded; nothing for one that can be used."""
+    try:
+        Address.parse(url)
+    except AddressInvalid:
+        user, _at, host = (url.partition("://")[2] or url).rpartition("@")
+        secrets = (user.partition(":")[2] or user, *re.split(r"[?#]", host)[1:])
+        return {secret for one in secrets for secret in (one, unquote(one)) if secret}
+    return set()
 
 
 def without_secrets(url: str) -> str:
@@ -187,8 +201,7 @@ def _ip(host: str) -> t.Optional[_Address]:
 
 def _shown(url: str) -> str:
     """URL for a message: whatever stands before an '@' may be a password."""
-    head, separator, rest = re.split(r"[?#]", url, maxsplit=1)[0].partition("://")
+    head, separator, rest = url.partition("://")
     if not separator:
         head, rest = "", head
-    authority, slash, path = rest.partition("/")
-    return head + separator + authority.rpartition("@")[2] + slash + path
+    return head + separator + re.split(r"[?#]", rest.rpartition("@")[2], maxsplit=1)[0]

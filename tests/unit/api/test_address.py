@@ -12,6 +12,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.ad
     AddressInvalid,
     is_inward,
     is_loopback,
+    secrets_of,
     without_secrets,
 )
 from hypothesis import given
@@ -49,6 +50,9 @@ def test_a_registry_is_addressed_by_scheme_host_port_and_prefix(url, base):
         ("https://example.com:port", "cannot be read"),
         ("https://[::1", "cannot be read"),
         ("https://me:secret@example.com", "username and password"),
+        ("https://me:the/secret@example.com", "username and password"),
+        ("https://me:secret/2@example.com", "username and password"),
+        ("https://me:a#secret@example.com", "username and password"),
         ("https://example.com?token=secret", "query"),
         ("https://example.com/#frag", "query or fragment"),
         ("https://example.com/../x", "no registry can have"),
@@ -116,3 +120,19 @@ def test_addresses_that_only_this_host_can_reach(host):
 )
 def test_other_addresses_are_not_inward(host):
     assert not is_inward(host)
+
+
+@pytest.mark.parametrize(
+    ("url", "secrets"),
+    [
+        ("https://me:se%40cret@r.example/x", {"se%40cret", "se@cret"}),
+        ("https://me:the/secret@r.example", {"the/secret"}),
+        ("me:secret@r.example", {"secret"}),
+        ("https://token@r.example", {"token"}),
+        ("https://r.example?sig=secret#more", {"sig=secret", "more"}),
+        ("https://r.example:5000/team", set()),
+        ("ftp://r.example", set()),
+    ],
+)
+def test_what_has_to_be_masked_in_a_url_that_is_refused(url, secrets):
+    assert secrets_of(url) == secrets

@@ -73,7 +73,8 @@ options:
     type: path
   timeout:
     description:
-      - How many seconds one request may take, from connecting to the last byte of the answer.
+      - How many seconds one request may take, from connecting to the last byte of the answer. Looking the name up is not part
+        of it, which takes as long as the resolver of that host allows.
     type: float
     default: 30
   deadline:

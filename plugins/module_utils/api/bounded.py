@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An HTTP adapter whose answers end in time: the time-out of requests bounds each read, not their sum.
+"""An HTTP adapter whose requests end in time: the time-out of requests bounds each read and each address, not their sum.
 
-A server that sends one byte every few seconds would hold a thread for ever, in the headers as well as in the body. Here each
-read gets what is left of the whole request's time.
+A server that sends one byte every few seconds would hold a thread for ever, in the headers as well as in the body, and a name with
+a dozen dead addresses a dozen times too long. Here each read gets what is left of the whole request's time, and each address its
+share of it. Looking a name up takes as long as the system's resolver allows (resolv.conf(5), timeout and attempts).
 """
 
 from __future__ import annotations
@@ -19,14 +20,17 @@ import time
 import typing as t
 from contextlib import contextmanager
 
-from ansible_collections.fleetops.container_registry.plugins.module_utils.api.libraries import HTTPAdapter
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.libraries import HTTPAdapter, urllib3
+
+# Seconds that an address gets at least.
+_SHORTEST = 0.05
 
 _limit = threading.local()
 
 
 @contextmanager
 def time_limit(seconds: float) -> t.Iterator[None]:
-    """Within it, answers read by this thread through a BoundedAdapter end SECONDS from now with a time-out."""
+    """Within it, connecting and reading by this thread through a BoundedAdapter end SECONDS from now with a time-out."""
     _limit.expires = time.monotonic() + seconds
     try:
         yield
@@ -76,6 +80,33 @@ class _BoundedResponse(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_ReadInTime(sock, raw))
 
 
+class _ConnectInTime:
+    """Mixed into urllib3's connections: the addresses of a name share the time, so that a dead one leaves some for the next."""
+
+    def _new_conn(self: t.Any) -> t.Any:
+        expires = getattr(_limit, "expires", None)
+        connect = super()._new_conn  # type: ignore[misc]
+        if expires is None:
+            return connect()
+        name, usual = self._dns_host, self.timeout
+        found = socket.getaddrinfo(name, self.port, type=socket.SOCK_STREAM)
+        addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
+        try:
+            for number, address in enumerate(addresses):
+                left = max(expires - time.monotonic(), 0.0)
+                self._dns_host, self.timeout = address, max(left / (len(addresses) - number), _SHORTEST)
+                try:
+                    return connect()
+                except urllib3.exceptions.HTTPError:
+                    if number == len(addresses) - 1 or time.monotonic() >= expires:
+                        raise
+        finally:
+            self._dns_host, self.timeout = name, usual
+        raise socket.gaierror(
+            socket.EAI_NONAME, "Name or service not known"
+        )  # not reached: getaddrinfo finds one or raises
+
+
 class BoundedAdapter(HTTPAdapter):  # type: ignore[misc]
     """Connections with one TLS context, whose responses end within time_limit(). At most SIZE are kept open per host."""
 
@@ -102,7 +133,10 @@ def _bound(manager: t.Any) -> None:
     classes = {}
     for scheme, pool in manager.pool_classes_by_scheme.items():
         if getattr(pool.ConnectionCls, "response_class", None) is not _BoundedResponse:
-            connection = type("Bounded", (pool.ConnectionCls,), {"response_class": _BoundedResponse})
+            bases: t.Tuple[t.Any, ...] = (pool.ConnectionCls,)
+            if "socks" not in pool.ConnectionCls.__module__:  # there the proxy may be who looks names up
+                bases = (_ConnectInTime, pool.ConnectionCls)
+            connection = type("Bounded", bases, {"response_class": _BoundedResponse})
             pool = type("BoundedPool", (pool,), {"ConnectionCls": connection})
         classes[scheme] = pool
     manager.pool_classes_by_scheme = classes

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import socket
 import ssl
@@ -283,6 +284,64 @@ def test_a_closed_port_is_unreachable_and_may_be_tried_again_even_for_a_write():
             with pytest.raises(errors.Unreachable, match="refused"):
                 sender.send("DELETE")
             assert sender.transport.requests_sent == 3
+
+
+@contextlib.contextmanager
+def deaf(address, port):
+    """A socket whose queue is full, so that nobody's connection to it ever comes about."""
+    with contextlib.ExitStack() as opened:
+        listening = opened.enter_context(socket.socket())
+        listening.bind((address, port))
+        listening.listen(0)
+        for _one in range(4):
+            waiting = opened.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex((address, port))
+        yield
+
+
+def named(monkeypatch, *addresses):
+    """Let every name have these ADDRESSES."""
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda _host, port, *_more, **_named: [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in addresses
+        ],
+    )
+
+
+def test_a_dead_address_of_a_name_leaves_time_for_the_next(monkeypatch):
+    with serving(in_turn(OK)) as server, deaf("127.0.0.2", server.port), deaf("127.0.0.3", server.port):
+        named(monkeypatch, "127.0.0.2", "127.0.0.3", "127.0.0.1")
+        there = types.SimpleNamespace(url="http://registry.invalid:%d" % server.port)
+        with Sender(there, timeout=3.0, retries=0) as sender:
+            assert sender.send().status == 200
+        assert server.requests[0].headers["host"] == "registry.invalid:%d" % server.port
+
+
+def test_a_name_with_many_dead_addresses_is_given_up_in_its_time(monkeypatch):
+    waits = []
+    usual = socket.socket.settimeout
+    monkeypatch.setattr(
+        socket.socket, "settimeout", lambda self, seconds: (waits.append(seconds or 0.0), usual(self, seconds))
+    )
+    with socket.socket() as free, contextlib.ExitStack() as opened:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        addresses = ["127.0.0.%d" % number for number in range(2, 12)]
+        for address in addresses:
+            opened.enter_context(deaf(address, port))
+        named(monkeypatch, *addresses)
+        there = types.SimpleNamespace(url="http://registry.invalid:%d" % port)
+        waits.clear()
+        with (
+            Sender(there, timeout=2.0, retries=0) as sender,
+            pytest.raises(errors.Unreachable, match="within 2 seconds"),
+        ):
+            sender.send()
+    assert len(waits) == len(addresses)
+    assert sum(waits) <= 2.0 + 0.05 * len(addresses)
 
 
 def test_what_is_no_http_is_quoted_as_text():

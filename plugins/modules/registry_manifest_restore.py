@@ -122,7 +122,7 @@ repositories:
       elements: dict
 totals:
   description: How many tags and manifests ended in each state.
-  returned: success
+  returned: success or failure, once the backup was read
   type: dict
   contains:
     restored:

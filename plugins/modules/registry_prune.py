@@ -388,7 +388,7 @@ repositories:
       elements: dict
 deleted:
   description: What was really deleted, in numbers.
-  returned: in a real run
+  returned: in a real run, once a plan was made
   type: dict
   contains:
     tags:
@@ -405,7 +405,7 @@ deleted:
       type: int
 strategies:
   description: How tags left each repository that was changed.
-  returned: in a real run
+  returned: in a real run, once a plan was made
   type: list
   elements: dict
   contains:
@@ -432,17 +432,17 @@ drifted:
       type: str
 skipped:
   description: What was planned and cannot be done on this registry, with the reason.
-  returned: in a real run
+  returned: in a real run, once a plan was made
   type: list
   elements: str
 errors:
   description: What should have been done and could not. The task fails if there are any.
-  returned: in a real run
+  returned: in a real run, once a plan was made
   type: list
   elements: str
 interrupted:
   description: Why the run ended early, or empty. The next run with the same O(backup_dir) finishes.
-  returned: in a real run
+  returned: in a real run, once a plan was made
   type: str
 held:
   description: What was restored and is held from pruning, as C(repository:tag) and C(repository@digest).
@@ -456,7 +456,7 @@ plan_warnings:
   elements: str
 plan_file:
   description: Where the plan was saved.
-  returned: if O(plan_file) is given
+  returned: if O(plan_file) is given, once a plan was made
   type: str
 backup_file:
   description: The backup of this run.

@@ -286,7 +286,7 @@ EXAMPLES = r"""
 RETURN = r"""
 held:
   description: Whether the lease is held now, by this run.
-  returned: always
+  returned: success, or failure because the lease is not this run's any more
   type: bool
   sample: true
 seconds_left:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.fleetops.container_registry.tests.rig.modules import documented_returns
 from ansible_collections.fleetops.container_registry.tests.unit.tooling.test_role_variables import tasks
 
 HOUSE = Path(__file__).resolve().parents[3]
@@ -55,13 +56,6 @@ def typed(text: str) -> dict[str, str]:
     return dict(re.findall(r"`(\w+)` \((bool|str|int|float|dict|list)\b", text))
 
 
-def returned_by(module: str) -> set[str]:
-    text = (HOUSE / "plugins" / "modules" / f"{module}.py").read_text(encoding="utf-8")
-    found = re.search(r'^RETURN = r"""\n(.*?)"""', text, re.S | re.M)
-    assert found
-    return set(yaml.safe_load(found[1]))
-
-
 def test_every_variable_that_the_role_leaves_is_documented_and_none_else():
     assert len(ROWS) > 5
     assert set(ROWS) == set(left_by_tasks())
@@ -71,7 +65,7 @@ def test_every_key_that_the_role_sets_is_documented_with_its_type_and_none_else(
     for name, settings in left_by_tasks().items():
         given = set().union(*(keys_given(value, variables) for value, variables, _task in settings))
         modules = re.findall(r"`(registry_\w+)` returns", ROWS[name])
-        returned = set().union({"changed"}, *(returned_by(module) for module in modules))
+        returned = set().union({"changed"}, *(documented_returns(module) for module in modules))
         assert set(typed(ROWS[name])) == (given - returned if modules else given), name
 
 

@@ -155,7 +155,7 @@ EXAMPLES = r"""
   fleetops.container_registry.registry_garbage_collect:
     argv: [registry]
     config_path: /etc/distribution/config.yml
-    manifests_output: /var/lib/registry-maintenance/manifests.scan.gz
+    manifests_output: "/var/lib/container-registry/{{ inventory_hostname }}/manifests.scan.gz"
   check_mode: true
 """
 
@@ -263,7 +263,7 @@ manifests_output:
   description: The file that has been written, V(null) if none was asked for.
   returned: success, or failure by a limit or in the real collection
   type: str
-  sample: /var/lib/registry-maintenance/manifests.scan.gz
+  sample: /var/lib/container-registry/registry1/manifests.scan.gz
 duration:
   description: Seconds that the whole call has taken.
   returned: success

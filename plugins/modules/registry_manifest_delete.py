@@ -74,7 +74,7 @@ EXAMPLES = r"""
 - name: Delete an image and a manifest by digest
   fleetops.container_registry.registry_manifest_delete:
     url: http://127.0.0.1:5000
-    backup_dir: /var/lib/fleetops-registry
+    backup_dir: "/var/lib/container-registry/{{ inventory_hostname }}/backups"
     references:
       - team/app:1.0
       - team/web@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08

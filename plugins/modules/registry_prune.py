@@ -202,7 +202,7 @@ EXAMPLES = r"""
 - name: Delete it
   fleetops.container_registry.registry_prune:
     url: http://127.0.0.1:5000
-    backup_dir: /var/lib/fleetops-registry
+    backup_dir: "/var/lib/container-registry/{{ inventory_hostname }}/backups"
     policies:
       - name: everything
         keep_newest: 5
@@ -213,7 +213,7 @@ EXAMPLES = r"""
 - name: Save a plan for review
   fleetops.container_registry.registry_prune:
     url: http://127.0.0.1:5000
-    plan_file: /var/lib/fleetops-registry/plan.jsonl.gz
+    plan_file: "/var/lib/container-registry/{{ inventory_hostname }}/plan.jsonl.gz"
     policies:
       - name: everything
         keep_newest: 5
@@ -223,10 +223,10 @@ EXAMPLES = r"""
 - name: Carry out exactly that plan
   fleetops.container_registry.registry_prune:
     url: http://127.0.0.1:5000
-    plan_file: /var/lib/fleetops-registry/plan.jsonl.gz
+    plan_file: "/var/lib/container-registry/{{ inventory_hostname }}/plan.jsonl.gz"
     apply_plan: true
     plan_id: "{{ planned.plan_id }}"
-    backup_dir: /var/lib/fleetops-registry
+    backup_dir: "/var/lib/container-registry/{{ inventory_hostname }}/backups"
     policies:
       - name: everything
         keep_newest: 5

@@ -130,9 +130,9 @@ EXAMPLES = r"""
   fleetops.container_registry.registry_storage_prune:
     storage_root: /srv/registry
     registry_stopped_or_read_only: true
-    plan_file: /var/lib/fleetops-registry/plan.jsonl.gz
+    plan_file: "/var/lib/container-registry/{{ inventory_hostname }}/plan.jsonl.gz"
     plan_id: 0d7d5a9a5e0f6b6a6b1d7c2f8f6c3b9f5d0c1e2a3b4c5d6e7f8091a2b3c4d5e6
-    backup_dir: /var/lib/fleetops-registry
+    backup_dir: "/var/lib/container-registry/{{ inventory_hostname }}/backups"
     url: https://registry.example.com
 
 - name: Clear away what is left over
@@ -255,7 +255,7 @@ backup_file:
   description: The backup of this run, V(null) if there is none.
   returned: success, or failure after something was removed
   type: str
-  sample: /var/lib/fleetops-registry/20260301T120000Z-2f1c.backup.jsonl
+  sample: /var/lib/container-registry/registry1/backups/20260301T120000Z-2f1c.backup.jsonl
 errors:
   description: What should have been done and could not. The task fails if there are any.
   returned: success, or failure after something was removed

@@ -155,84 +155,84 @@ EXAMPLES = r"""
   fleetops.container_registry.registry_garbage_collect:
     argv: [registry]
     config_path: /etc/distribution/config.yml
-    manifests_output: /var/lib/registry-maintenance/manifests.scan.gz
+    manifests_output: "/var/lib/container-registry/{{ inventory_hostname }}/manifests.scan.gz"
   check_mode: true
 """
 
 RETURN = r"""
 family:
   description: The engine's family by its C(--version), V(2.x), V(3.x) or V(unknown).
-  returned: always
+  returned: success, or failure by a limit or in the real collection
   type: str
   sample: 3.x
 version:
   description: The engine's version, empty where it does not tell.
-  returned: always
+  returned: success, or failure by a limit or in the real collection
   type: str
   sample: v3.1.1
 repositories_count:
   description: Repositories that the collector has visited.
-  returned: always
+  returned: success, or failure by a limit or in the real collection
   type: int
   sample: 40
 manifests_count:
   description: Manifests that the collector has found in them. A manifest in two repositories counts twice.
-  returned: always
+  returned: success, or failure by a limit or in the real collection
   type: int
   sample: 950
 blobs_marked:
   description: Distinct digests that are in use, including those of blobs that are not stored here.
-  returned: always
+  returned: success, or failure by a limit or in the real collection
   type: int
   sample: 2900
 blobs_eligible:
   description: Blobs that no manifest needs, by the dry run.
-  returned: always
+  returned: success, or failure by a limit or in the real collection
   type: int
   sample: 1200
 blobs_young:
   description: How many of these are younger than O(blob_grace). It is V(null) without O(storage_root) and O(seen_file).
-  returned: always
+  returned: success, or failure by a limit or in the real collection
   type: int
   sample: 0
 collection_wanted:
   description: Whether there is anything to collect that is older than O(blob_grace), whatever the limits say.
-  returned: success
+  returned: success, or failure by a limit or in the real collection
   type: bool
   sample: true
 manifests_eligible:
   description: Manifests that the collector would remove. It is V(0), since C(--delete-untagged) is never used.
-  returned: always
+  returned: success, or failure by a limit or in the real collection
   type: int
   sample: 0
 layer_links_eligible:
   description: Links from repositories to blobs that no manifest needs, by the dry run. Only 3.x removes them.
-  returned: always
+  returned: success, or failure by a limit or in the real collection
   type: int
   sample: 800
 bytes_eligible:
   description: The sum of the sizes of RV(blobs_eligible). It is V(null) without O(storage_root).
-  returned: always
+  returned: success, or failure by a limit or in the real collection
   type: int
   sample: 73400320
 blobs_removed:
   description: Blobs that have been removed. It is V(0) in check mode.
-  returned: always
+  returned: success, or failure by a limit or in the real collection
   type: int
   sample: 1200
 layer_links_removed:
   description: Layer links that have been removed. It is V(0) in check mode.
-  returned: always
+  returned: success, or failure by a limit or in the real collection
   type: int
   sample: 800
 bytes_freed:
   description: The bytes of the blobs that have been removed, by the store itself. It is V(null) without O(storage_root).
-  returned: always
+  returned: success, or failure by a limit or in the real collection
   type: int
   sample: 73400320
 blocked_by:
   description: The guards that do not let this collection through. Outside check mode the module fails if there are any.
-  returned: always
+  returned: success, or failure by a limit or in the real collection
   type: list
   elements: dict
   contains:
@@ -250,20 +250,20 @@ blocked_by:
       sample: "29.3"
 sample:
   description: Up to 20 of the blobs that may go or have gone.
-  returned: always
+  returned: success, or failure by a limit or in the real collection
   type: list
   elements: str
   sample: ["sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"]
 message:
   description: Why nothing was collected although it was asked for, such as a registry to which nothing has ever been pushed.
-  returned: always
+  returned: success, or failure by a limit or in the real collection
   type: str
   sample: ""
 manifests_output:
   description: The file that has been written, V(null) if none was asked for.
-  returned: always
+  returned: success, or failure by a limit or in the real collection
   type: str
-  sample: /var/lib/registry-maintenance/manifests.scan.gz
+  sample: /var/lib/container-registry/registry1/manifests.scan.gz
 duration:
   description: Seconds that the whole call has taken.
   returned: success
@@ -276,12 +276,18 @@ collection_seconds:
   sample: 2.8
 rc:
   description: The collector's exit status.
-  returned: when the collector failed
+  returned: when the collector ran and failed
   type: int
   sample: 1
+argv:
+  description: The command that was to run.
+  returned: when the collector failed or could not be started
+  type: list
+  elements: str
+  sample: [registry, garbage-collect, --dry-run, /etc/distribution/config.yml]
 stderr_tail:
   description: The end of what the collector has printed as errors and log.
-  returned: when the collector failed
+  returned: when the collector ran and failed
   type: str
   sample: "failed to garbage collect: failed to mark: invalid checksum digest format"
 collector_ended:

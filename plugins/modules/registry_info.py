@@ -61,8 +61,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 reachable:
-  description: Whether a registry has answered. If the module fails, V(false) means that there was no answer at all.
-  returned: always
+  description: V(true) if the module succeeds. If it fails, V(false) means that there was no answer at all.
+  returned: success, or failure without an answer
   type: bool
   sample: true
 url:

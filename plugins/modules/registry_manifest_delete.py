@@ -74,7 +74,7 @@ EXAMPLES = r"""
 - name: Delete an image and a manifest by digest
   fleetops.container_registry.registry_manifest_delete:
     url: http://127.0.0.1:5000
-    backup_dir: /var/lib/fleetops-registry
+    backup_dir: "/var/lib/container-registry/{{ inventory_hostname }}/backups"
     references:
       - team/app:1.0
       - team/web@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
@@ -90,7 +90,7 @@ EXAMPLES = r"""
 RETURN = r"""
 deleted:
   description: What was deleted, in check mode what would be.
-  returned: always
+  returned: success or failure, once the registry was read
   type: list
   elements: dict
   contains:
@@ -107,12 +107,12 @@ deleted:
       elements: str
 absent:
   description: References that name nothing in the registry.
-  returned: always
+  returned: success or failure, once the registry was read
   type: list
   elements: str
 refused:
   description: References that must not be deleted like this. Nothing was deleted if there are any.
-  returned: always
+  returned: success or failure, once the registry was read
   type: list
   elements: dict
   contains:
@@ -124,7 +124,7 @@ refused:
       type: str
 drifted:
   description: What had changed between the look and the deed, and was left alone.
-  returned: always
+  returned: success or failure, once the registry was read
   type: list
   elements: dict
   contains:
@@ -139,7 +139,7 @@ drifted:
       type: str
 errors:
   description: What should have been done and could not. The task fails if there are any.
-  returned: always
+  returned: success or failure, once the registry was read
   type: list
   elements: str
 backup_file:

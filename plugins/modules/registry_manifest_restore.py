@@ -79,12 +79,12 @@ EXAMPLES = r"""
 - name: Undo a whole run
   fleetops.container_registry.registry_manifest_restore:
     url: http://127.0.0.1:5000
-    backup_file: /var/lib/fleetops-registry/20261125T210000Z-5b2f0c9a1d3e.backup.jsonl
+    backup_file: "/var/lib/container-registry/{{ inventory_hostname }}/backups/20261125T210000Z-5b2f0c9a1d3e.backup.jsonl"
 
 - name: Put back one image
   fleetops.container_registry.registry_manifest_restore:
     url: http://127.0.0.1:5000
-    backup_file: /var/lib/fleetops-registry/20261125T210000Z-5b2f0c9a1d3e.backup.jsonl
+    backup_file: "/var/lib/container-registry/{{ inventory_hostname }}/backups/20261125T210000Z-5b2f0c9a1d3e.backup.jsonl"
     repositories: [team/app]
     tags: ["1.0"]
 """
@@ -122,7 +122,7 @@ repositories:
       elements: dict
 totals:
   description: How many tags and manifests ended in each state.
-  returned: success
+  returned: success or failure, once the backup was read
   type: dict
   contains:
     restored:

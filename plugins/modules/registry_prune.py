@@ -202,7 +202,7 @@ EXAMPLES = r"""
 - name: Delete it
   fleetops.container_registry.registry_prune:
     url: http://127.0.0.1:5000
-    backup_dir: /var/lib/fleetops-registry
+    backup_dir: "/var/lib/container-registry/{{ inventory_hostname }}/backups"
     policies:
       - name: everything
         keep_newest: 5
@@ -213,7 +213,7 @@ EXAMPLES = r"""
 - name: Save a plan for review
   fleetops.container_registry.registry_prune:
     url: http://127.0.0.1:5000
-    plan_file: /var/lib/fleetops-registry/plan.jsonl.gz
+    plan_file: "/var/lib/container-registry/{{ inventory_hostname }}/plan.jsonl.gz"
     policies:
       - name: everything
         keep_newest: 5
@@ -223,10 +223,10 @@ EXAMPLES = r"""
 - name: Carry out exactly that plan
   fleetops.container_registry.registry_prune:
     url: http://127.0.0.1:5000
-    plan_file: /var/lib/fleetops-registry/plan.jsonl.gz
+    plan_file: "/var/lib/container-registry/{{ inventory_hostname }}/plan.jsonl.gz"
     apply_plan: true
     plan_id: "{{ planned.plan_id }}"
-    backup_dir: /var/lib/fleetops-registry
+    backup_dir: "/var/lib/container-registry/{{ inventory_hostname }}/backups"
     policies:
       - name: everything
         keep_newest: 5
@@ -388,7 +388,7 @@ repositories:
       elements: dict
 deleted:
   description: What was really deleted, in numbers.
-  returned: in a real run
+  returned: in a real run, once a plan was made
   type: dict
   contains:
     tags:
@@ -405,7 +405,7 @@ deleted:
       type: int
 strategies:
   description: How tags left each repository that was changed.
-  returned: in a real run
+  returned: in a real run, once a plan was made
   type: list
   elements: dict
   contains:
@@ -432,17 +432,17 @@ drifted:
       type: str
 skipped:
   description: What was planned and cannot be done on this registry, with the reason.
-  returned: in a real run
+  returned: in a real run, once a plan was made
   type: list
   elements: str
 errors:
   description: What should have been done and could not. The task fails if there are any.
-  returned: in a real run
+  returned: in a real run, once a plan was made
   type: list
   elements: str
 interrupted:
   description: Why the run ended early, or empty. The next run with the same O(backup_dir) finishes.
-  returned: in a real run
+  returned: in a real run, once a plan was made
   type: str
 held:
   description: What was restored and is held from pruning, as C(repository:tag) and C(repository@digest).
@@ -456,7 +456,7 @@ plan_warnings:
   elements: str
 plan_file:
   description: Where the plan was saved.
-  returned: if O(plan_file) is given
+  returned: if O(plan_file) is given, once a plan was made
   type: str
 backup_file:
   description: The backup of this run.

@@ -97,7 +97,7 @@ EXAMPLES = r"""
 - name: Look at the store before anything is stopped
   fleetops.container_registry.registry_storage_info:
     storage_root: /srv/registry
-    output: /var/lib/registry-maintenance/store.scan.gz
+    output: "/var/lib/container-registry/{{ inventory_hostname }}/store.scan.gz"
   register: store
 
 - name: Refuse to collect what would abort or damage images
@@ -390,7 +390,7 @@ output:
   description: The scan file that has been written, V(null) if none was asked for.
   returned: success
   type: str
-  sample: /var/lib/registry-maintenance/store.scan.gz
+  sample: /var/lib/container-registry/registry1/store.scan.gz
 garbage_output:
   description: The file of blobs that has been written, V(null) if none was asked for.
   returned: success

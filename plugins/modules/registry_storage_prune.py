@@ -130,9 +130,9 @@ EXAMPLES = r"""
   fleetops.container_registry.registry_storage_prune:
     storage_root: /srv/registry
     registry_stopped_or_read_only: true
-    plan_file: /var/lib/fleetops-registry/plan.jsonl.gz
+    plan_file: "/var/lib/container-registry/{{ inventory_hostname }}/plan.jsonl.gz"
     plan_id: 0d7d5a9a5e0f6b6a6b1d7c2f8f6c3b9f5d0c1e2a3b4c5d6e7f8091a2b3c4d5e6
-    backup_dir: /var/lib/fleetops-registry
+    backup_dir: "/var/lib/container-registry/{{ inventory_hostname }}/backups"
     url: https://registry.example.com
 
 - name: Clear away what is left over
@@ -146,12 +146,12 @@ EXAMPLES = r"""
 RETURN = r"""
 plan_id:
   description: The plan's name, V(null) without O(plan_file).
-  returned: success
+  returned: success, or failure after something was removed
   type: str
   sample: 0d7d5a9a5e0f6b6a6b1d7c2f8f6c3b9f5d0c1e2a3b4c5d6e7f8091a2b3c4d5e6
 planned:
   description: What of the plan the store still allows, in numbers.
-  returned: success
+  returned: success, or failure after something was removed
   type: dict
   contains:
     tags:
@@ -168,7 +168,7 @@ planned:
       sample: 120
 deleted:
   description: What has been removed, with the same keys as RV(planned). It is all V(0) in check mode.
-  returned: success
+  returned: success, or failure after something was removed
   type: dict
   contains:
     tags:
@@ -185,7 +185,7 @@ deleted:
       sample: 120
 repositories:
   description: What has been removed from each repository, in check mode what would be. It is empty with O(details=none).
-  returned: success
+  returned: success, or failure after something was removed
   type: list
   elements: dict
   contains:
@@ -205,7 +205,7 @@ repositories:
       sample: ["sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"]
 drifted:
   description: What has moved since the plan was made, and was left alone.
-  returned: success
+  returned: success, or failure after something was removed
   type: list
   elements: dict
   contains:
@@ -223,7 +223,7 @@ drifted:
       sample: something that stays needs it now
 held:
   description: Repositories of the plan that were left alone, for a problem or a limit of their own.
-  returned: success
+  returned: success, or failure after something was removed
   type: list
   elements: dict
   contains:
@@ -237,34 +237,34 @@ held:
       sample: 12 of 12 tags would go and allow_empty_repository is false
 purged_uploads_count:
   description: Stale uploads that have been removed, in check mode that would be.
-  returned: success
+  returned: success, or failure after something was removed
   type: int
   sample: 2
 purged_uploads_bytes:
   description: Their bytes.
-  returned: success
+  returned: success, or failure after something was removed
   type: int
   sample: 1048576
 removed_repositories:
   description: Emptied repositories that have been removed. Check mode does not know of those that the plan would empty.
-  returned: success
+  returned: success, or failure after something was removed
   type: list
   elements: str
   sample: [team/old]
 backup_file:
   description: The backup of this run, V(null) if there is none.
-  returned: success
+  returned: success, or failure after something was removed
   type: str
-  sample: /var/lib/fleetops-registry/20260301T120000Z-2f1c.backup.jsonl
+  sample: /var/lib/container-registry/registry1/backups/20260301T120000Z-2f1c.backup.jsonl
 errors:
   description: What should have been done and could not. The task fails if there are any.
-  returned: success
+  returned: success, or failure after something was removed
   type: list
   elements: str
   sample: []
 duration:
   description: Seconds that it has taken.
-  returned: success
+  returned: success, or failure after something was removed
   type: float
   sample: 1.52
 """

@@ -65,7 +65,7 @@ EXAMPLES = r"""
 RETURN = r"""
 untagged:
   description: The tags that were taken off, in check mode those that would be.
-  returned: always
+  returned: success or failure, once the registry was read
   type: list
   elements: dict
   contains:
@@ -78,14 +78,14 @@ untagged:
       elements: str
 absent:
   description: References whose tag does not exist.
-  returned: always
+  returned: success or failure, once the registry was read
   type: list
   elements: str
 refused:
   description:
     - References in repositories that cannot be read, and tags that the registry has and does not list. Nothing was changed if there
       are any.
-  returned: always
+  returned: success or failure, once the registry was read
   type: list
   elements: dict
   contains:
@@ -97,7 +97,7 @@ refused:
       type: str
 drifted:
   description: Tags that had been pushed between the look and the deed, and were left alone.
-  returned: always
+  returned: success or failure, once the registry was read
   type: list
   elements: dict
   contains:
@@ -112,7 +112,7 @@ drifted:
       type: str
 strategies:
   description: How the tags were taken off, per repository.
-  returned: in a real run
+  returned: in a real run, once the registry was read
   type: list
   elements: dict
   contains:
@@ -124,7 +124,7 @@ strategies:
       type: str
 errors:
   description: What should have been done and could not. The task fails if there are any.
-  returned: always
+  returned: success or failure, once the registry was read
   type: list
   elements: str
 blocked_by:

@@ -252,23 +252,45 @@ seealso:
 """
 
 EXAMPLES = r"""
+- name: Read the configuration as it is before the window
+  ansible.builtin.slurp:
+    src: /srv/registry/config.yml
+  register: config
+
 - name: Take the lease
   fleetops.container_registry.registry_window_lease:
-    path: /var/lib/container-registry/one/lease
+    path: "/var/lib/container-registry/{{ inventory_hostname }}/lease"
     state: held
     run_id: "4711"
     duration: 300
     orders:
       collector_argv: [docker, exec, registry, registry]
+      restart_ends_collector: true
       give_back:
         - [docker, restart, registry]
-      config: "{{ config_before | b64encode }}"
-      config_in_window: "{{ config_read_only | b64encode }}"
+      config: "{{ config.content }}"
+      config_in_window: "{{ config.content | b64decode | fleetops.container_registry.registry_config(read_only) | b64encode }}"
       config_path: /srv/registry/config.yml
+  vars:
+    read_only: {storage: {maintenance: {readonly: {enabled: true}}}}
 
-- name: Hold it while the collector works
+# Here the registry is made read-only and restarted.
+
+- name: Start the collector
+  fleetops.container_registry.registry_garbage_collect:
+    argv: [docker, exec, registry, registry]
+    config_path: /etc/docker/registry/config.yml
+    run_id: "4711"
+    lease: "/var/lib/container-registry/{{ inventory_hostname }}/lease"
+  environment:
+    FLEETOPS_REGISTRY_WINDOW: "4711"
+  async: 14400
+  poll: 0
+  register: job
+
+- name: Hold the lease while the collector works
   fleetops.container_registry.registry_window_lease:
-    path: /var/lib/container-registry/one/lease
+    path: "/var/lib/container-registry/{{ inventory_hostname }}/lease"
     state: renewed
     run_id: "4711"
     job_file: "{{ job.results_file }}"
@@ -277,16 +299,23 @@ EXAMPLES = r"""
   retries: 2000
   delay: 0
 
-- name: Release it
+- name: See what has come of it
+  ansible.builtin.async_status:
+    jid: "{{ job.ansible_job_id }}"
+  register: collected
+
+# Here the registry is given back: the configuration as it was, and another restart.
+
+- name: Release the lease
   fleetops.container_registry.registry_window_lease:
-    path: /var/lib/container-registry/one/lease
+    path: "/var/lib/container-registry/{{ inventory_hostname }}/lease"
     state: released
 """
 
 RETURN = r"""
 held:
   description: Whether the lease is held now, by this run.
-  returned: always
+  returned: success, or failure because the lease is not this run's any more
   type: bool
   sample: true
 seconds_left:

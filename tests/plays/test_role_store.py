@@ -177,3 +177,22 @@ def test_a_refused_collection_leaves_no_plan_behind(tmp_path):
         assert shop.registry.tags("shop/api") == shop.tags["shop/api"]
     finally:
         shop.registry.stop()
+
+
+def test_a_saved_plan_stays_where_the_defaults_suggest_it(tmp_path):
+    shop = Shop(tmp_path, "2.8")
+    try:
+        saved = shop.registry.state / "plan.jsonl.gz"
+        site = Site(tmp_path / "site", {"one": dict(shop.registry.inventory(), registry_plan_file=str(saved))})
+        planned = site.role("plan", **SETTINGS)
+        assert planned.status == 0, planned.output[-6000:]
+        approved = saved.read_bytes()
+        plan_id = planned.result("one", "prune")["plan_id"]
+        pruned = site.role("prune", registry_apply_plan=True, registry_plan_id=plan_id, **SETTINGS)
+        assert pruned.status == 0, pruned.output[-6000:]
+        assert pruned.result("one", "prune")["method"] == "storage"
+        assert sorted(shop.registry.tags("shop/api")) == ["v1.4", "v1.5"]
+        assert saved.read_bytes() == approved
+        assert {path.name for path in shop.registry.state.iterdir()} == {"backups", saved.name}
+    finally:
+        shop.registry.stop()

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = "ansible_collections.fleetops.container_registry.plugins.modules"
@@ -83,3 +86,11 @@ def finish_module(process: subprocess.Popen[str]) -> ModuleResult:
 def run_module(name: str, arguments: dict[str, Any], **options: Any) -> ModuleResult:
     """Run the module NAME to its end."""
     return finish_module(start_module(name, arguments, **options))
+
+
+def documented_returns(name: str) -> dict[str, str]:
+    """What the module NAME says that it returns: each key, and when."""
+    text = (ROOT / "plugins" / "modules" / f"{name}.py").read_text(encoding="utf-8")
+    block = re.search(r'^RETURN = r"""\n(.*?)^"""', text, re.DOTALL | re.MULTILINE)
+    assert block, name
+    return {key: entry["returned"] for key, entry in yaml.safe_load(block[1]).items()}

@@ -105,6 +105,5 @@ def _record(line: bytes, path: str, number: int) -> t.Dict[str, t.Any]:
 def _invalid(path: str, number: int, reason: str) -> RecordFileInvalid:
     where = "after record %d" % number if number else "at its start"
     return RecordFileInvalid(
-        "%s is no usable record file: %s, %s. Write it again with the module that made it." % (path, where, reason),
-        path=path,
+        "%s is no usable record file: %s, %s. Write it again with the module that made it." % (path, where, reason)
     )

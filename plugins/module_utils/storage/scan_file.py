@@ -189,6 +189,4 @@ class _Reader:
         return float(value)
 
     def _invalid(self, reason: str) -> RecordFileInvalid:
-        return RecordFileInvalid(
-            "%s is no usable scan: %s. Scan the store again." % (self._path, reason), path=self._path
-        )
+        return RecordFileInvalid("%s is no usable scan: %s. Scan the store again." % (self._path, reason))

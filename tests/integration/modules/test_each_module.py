@@ -22,6 +22,36 @@ from ansible_collections.fleetops.container_registry.tests.rig.require import ob
 
 PLUGINS = Path(__file__).resolve().parents[3] / "plugins" / "modules"
 KEEP_2 = [{"name": "all", "keep_newest": 2}]
+# What every module's result has.
+OF_ANSIBLE = {
+    "_ansible_no_log",
+    "_ansible_parsed",
+    "ansible_facts",
+    "changed",
+    "diff",
+    "failed",
+    "invocation",
+    "msg",
+    "warnings",
+}
+
+NOWHERE = {"url": "http://127.0.0.1:1", "retries": 0}
+# Calls that fail at once, since nothing is there.
+FAILING = {
+    "registry_cache_clear": {"host": "127.0.0.1", "port": 1},
+    "registry_storage_wait": {"storage_root": "/nowhere"},
+    "registry_info": NOWHERE,
+    "registry_catalog_info": NOWHERE,
+    "registry_tags_info": NOWHERE,
+    "registry_tag_delete": {**NOWHERE, "references": ["team/app:v0"]},
+    "registry_manifest_delete": {**NOWHERE, "references": ["team/app:v0"]},
+    "registry_prune": {**NOWHERE, "policies": KEEP_2, "backup_dir": "/nowhere"},
+    "registry_manifest_restore": {**NOWHERE, "backup_file": "/nowhere/one.backup.jsonl"},
+    "registry_garbage_collect": {"argv": ["/nowhere/registry"], "config_path": "/nowhere/config.yml"},
+    "registry_storage_info": {"storage_root": "/nowhere"},
+    "registry_storage_prune": {"storage_root": "/nowhere", "registry_stopped_or_read_only": True},
+    "registry_window_lease": {"path": "/nowhere/lease", "state": "renewed", "run_id": "each"},
+}
 
 
 @pytest.fixture(params=["2.8", "3.1"])
@@ -42,6 +72,9 @@ def call(ansible_module):
         called = getattr(ansible_module, f"fleetops.container_registry.{name}")(**arguments)
         result = called.contacted["localhost"]
         assert not result.get("failed"), result
+        documented = modules.documented_returns(name)
+        assert set(result) - OF_ANSIBLE <= set(documented)
+        assert {key for key, when in documented.items() if when.startswith(("always", "success"))} <= set(result)
         return result
 
     return run
@@ -168,9 +201,33 @@ CASES = {
 
 
 def test_no_module_is_left_out():
-    assert sorted(CASES) == sorted(path.stem for path in PLUGINS.glob("registry_*.py"))
+    assert sorted(CASES) == sorted(FAILING) == sorted(path.stem for path in PLUGINS.glob("registry_*.py"))
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_it_works_as_ansible_runs_it(name, call, registry, tmp_path):
     CASES[name](call, registry, str(tmp_path / "backup"))
+
+
+@pytest.mark.parametrize("name", sorted(FAILING))
+def test_a_failure_returns_what_is_documented_for_it(name):
+    _holds_to_its_documentation(name, modules.run_module(name, FAILING[name]))
+
+
+def test_so_does_a_failure_by_a_damaged_plan(tmp_path):
+    (tmp_path / "docker" / "registry" / "v2").mkdir(parents=True)
+    plan_file = tmp_path / "plan.jsonl.gz"
+    plan_file.write_text("no plan", encoding="utf-8")
+    arguments = {"storage_root": str(tmp_path), "plan_file": str(plan_file)}
+    result = modules.run_module("registry_storage_prune", arguments, check=True)
+    assert "no usable record file" in result.msg
+    _holds_to_its_documentation("registry_storage_prune", result)
+
+
+def _holds_to_its_documentation(name, result):
+    assert result.failed
+    documented = modules.documented_returns(name)
+    present = set(result.data) - OF_ANSIBLE
+    assert present <= set(documented)
+    assert {key for key, when in documented.items() if when == "always"} <= present
+    assert {key for key in present if documented[key] == "success"} == set()

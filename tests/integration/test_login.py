@@ -157,10 +157,14 @@ class TestCertificates:
 
 
 class TokenServer:
-    """A small token server that real registries trust: it grants what GRANTS has for a repository, to USER alone."""
+    """A small token server that real registries trust: it grants what GRANTS has for a repository, to USER alone.
+
+    LIFETIME: seconds for which a registry takes its tokens; SAID: for how long it says that they last.
+    """
 
     def __init__(self, folder, grants):
         self.grants = grants
+        self.lifetime = self.said = 300
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "token server")])
         now = datetime.datetime.now(datetime.UTC)
@@ -196,16 +200,28 @@ class TokenServer:
             "iss": "issuer",
             "sub": USER,
             "aud": query["service"][0],
-            "exp": now + 300,
-            "nbf": now - 10,
-            "iat": now,
+            # Registries take a token for a minute longer than it says (auth/token/token.go, Leeway).
+            "exp": now + self.lifetime - 60,
+            "nbf": now - 100,
+            "iat": now - 100,
         }
         header = {"typ": "JWT", "alg": "RS256", "x5c": [base64.b64encode(self.der).decode()]}
         parts = [json.dumps(part).encode() for part in (header, {**claims, "jti": "1", "access": access})]
         signed = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in parts)
         signature = self.key.sign(signed, padding.PKCS1v15(), hashes.SHA256())
         token = signed + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")
-        return as_json({"token": token.decode(), "expires_in": 300})
+        return as_json({"token": token.decode(), "expires_in": self.said})
+
+
+def fill(registry, repository, count, **login):
+    """Push COUNT small manifests, v0, v1 and so on."""
+    with RegistryClient(Connection(registry.url, **login)) as client:
+        client.upload_blob(repository, b"{}", digest_of(b"{}"))
+        config = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest_of(b"{}"), "size": 2}
+        for number in range(count):
+            manifest = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": []}
+            body = json.dumps({**manifest, "annotations": {"number": str(number)}}).encode()
+            client.put_manifest(repository, f"v{number}", body, OCI_MANIFEST)
 
 
 class TestTokens:
@@ -236,6 +252,43 @@ class TestTokens:
         refused = ask(registry, username=USER, password=PASSWORD)
         assert refused.failed
         assert "registry:catalog:*" in refused.msg
+
+    @pytest.mark.parametrize("said", [3, 300], ids=["honest", "lying"])
+    def test_a_run_outlives_its_tokens(self, guarded, tmp_path, said):
+        """Renewed before they expire where the token server says when, and after the registry's 401 where it lies."""
+        registry, tokens = guarded
+        login = {"username": USER, "password": PASSWORD}
+        fill(registry, "team/app", 12, **login)
+        tokens.lifetime, tokens.said = 3, said
+        tokens.asked.clear()
+        options = {"policies": [{"name": "all", "keep_newest": 2, "order_by": "version"}], "repositories": ["team/app"]}
+        arguments = {**options, "backup_dir": str(tmp_path / "backup"), "max_delete_percent": 100, "rate_limit": 10}
+        native = ask(registry, "registry_info", repository="team/app", **login)["can_untag"] == "native"
+        pruned = ask(registry, "registry_prune", strategy="tag" if native else "tombstone", **login, **arguments)
+        assert not pruned.failed, pruned.msg
+        assert (pruned["errors"], pruned["deleted"]["tags"]) == ([], 10)
+        assert len([scope for scope in tokens.asked if scope.startswith("repository:team/app:")]) > 2
+        tokens.lifetime = tokens.said = 300
+        left = ask(registry, "registry_tags_info", repositories=["team/app"], **login)
+        assert [tag["name"] for tag in left["tags"]] == ["v10", "v11"]
+
+    def test_a_token_that_somebody_else_has_got(self, guarded):
+        registry, _tokens = guarded
+        fill(registry, "team/app", 2, username=USER, password=PASSWORD)
+        challenge = requests.get(registry.url + "/v2/", timeout=10).headers["WWW-Authenticate"]
+        realm = re.search('realm="([^"]+)"', challenge)[1]
+        scope = {"service": "registry", "scope": "repository:team/app:pull,delete"}
+        token = requests.get(realm, params=scope, auth=(USER, PASSWORD), timeout=10).json()["token"]
+        found = ask(registry, "registry_tags_info", repositories=["team/app"], token=token)
+        assert not found.failed, found.msg
+        assert [tag["name"] for tag in found["tags"]] == ["v0", "v1"]
+        gone = ask(registry, "registry_manifest_delete", references=["team/app:v0"], token=token)
+        assert gone["changed"], gone.msg
+        for repositories in (["team/read"], []):
+            refused = ask(registry, "registry_tags_info" if repositories else "registry_catalog_info", token=token)
+            assert refused.failed
+            assert "The token from the option token is refused" in refused.msg
+            assert token not in refused.output
 
     def test_the_token_server_refuses_a_wrong_password(self, guarded):
         registry, _tokens = guarded
@@ -293,22 +346,13 @@ class TestTheRealTokenServer:
     def test_what_it_grants_can_be_done_and_the_rest_is_named(self, guarded, tmp_path):
         login = {"username": USER, "password": PASSWORD}
         own, foreign = f"{USER}/app", "others/app"
-        connection = Connection(guarded.url, **login)
-        with RegistryClient(connection) as client:
-            client.upload_blob(own, b"{}", digest_of(b"{}"))
-            for number in range(2):
-                descriptor = {
-                    "mediaType": "application/vnd.oci.image.config.v1+json",
-                    "digest": digest_of(b"{}"),
-                    "size": 2,
-                }
-                manifest = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": descriptor, "layers": []}
-                body = json.dumps({**manifest, "annotations": {"number": str(number)}}).encode()
-                client.put_manifest(own, f"v{number}", body, OCI_MANIFEST)
+        fill(guarded, own, 2, **login)
+        with RegistryClient(Connection(guarded.url, **login)) as client:
             assert list(client.catalog()) == [own]
             with pytest.raises(InsufficientScope, match=f"repository:{foreign}:pull"):
                 client.tags(foreign)
             # One token for each scope, whatever the number of requests.
+            client.tags(own)
             before = client.requests_sent
             for _time in range(5):
                 client.tags(own)

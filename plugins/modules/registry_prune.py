@@ -31,7 +31,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Returns the plan that a real run would carry out, and what would hold it.
+      - Returns the plan that a real run would carry out, what would hold it, and what cannot be done here (RV(skipped)).
   diff_mode:
     support: full
     details:
@@ -137,7 +137,7 @@ options:
       - V(auto) deletes by digest where that takes seconds, and takes tags off first where a repository is so large that it
         would take long.
       - V(digest) only ever deletes by digest. A push to a tag at the same moment cannot be lost then. A tag that shares its
-        manifest with a kept one stays.
+        manifest with a kept one stays, and is named in RV(skipped).
       - V(tag) deletes each tag first. Distribution 3.0 and later can do this.
       - V(tombstone) moves tags onto an empty index first and deletes that. It needs the right to push.
       - The page C(docs/applying.md) of this collection says what each costs and what can slip through.
@@ -431,8 +431,10 @@ drifted:
       description: What had changed.
       type: str
 skipped:
-  description: What was planned and cannot be done on this registry, with the reason.
-  returned: in a real run, once a plan was made
+  description:
+    - Tags that the policies would take off and that stay, since they cannot be taken off alone here, with the reason. One shares its
+      manifest with something that stays, or has none. They are planned to be kept, and do not count as a change.
+  returned: once a plan was made
   type: list
   elements: str
 errors:

@@ -38,16 +38,17 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
     Drift,
     Outcome,
     RepositoryOutcome,
+    Skipped,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import (
     AUTO,
-    DIGEST,
-    DIGEST_MOVES_NO_TAG,
     TAG,
     Abilities,
     Strategy,
     choose_strategy,
+    goes_alone,
     strategy_name,
+    why_no_move,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.telling import Telling
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.look import Looked
@@ -152,7 +153,7 @@ class Applier:
         parked = [tag for tag in plan.doomed_tags if tag.parked]
         self._bury_parked(plan, parked, outcome)
         tags = [tag for tag in plan.doomed_tags if not tag.parked]
-        moving_tags = tags if strategy.all else [tag for tag in tags if tag.action == UNTAG or tag.digest is None]
+        moving_tags = tags if strategy.all else [tag for tag in tags if goes_alone(tag)]
         if moving_tags and not self._take_off(plan, moving_tags, strategy, outcome):
             strategy = Strategy("", all=False)
         if strategy.all:
@@ -202,12 +203,10 @@ class Applier:
     ) -> bool:
         """Take TAGS off; False where that cannot be done here and tags can only go with their manifests."""
         if not strategy.move:
-            tags = self._take_off_lost(plan, tags, outcome)
-            why = DIGEST_MOVES_NO_TAG if self._forced == DIGEST else self._abilities.why_not
+            why = why_no_move(self._forced, self._abilities)
             outcome.skipped.extend(
-                "the tag %s %s and is kept: %s"
-                % (tag.name, "names a manifest that stays" if tag.digest else "dangles", why)
-                for tag in tags
+                Skipped(plan.name, tag.name, tag.digest is None, why)
+                for tag in self._take_off_lost(plan, tags, outcome)
             )
             return False
 
@@ -226,7 +225,8 @@ class Applier:
                 if strategy.move == TAG or self._forced != AUTO:
                     raise
                 self._abilities = Abilities(self._abilities.native_untag, may_push=False)
-                return self._take_off(plan, [tag for tag in tags if tag.action == UNTAG], Strategy("", False), outcome)
+                alone = [tag for tag in tags if goes_alone(tag)]
+                return self._take_off(plan, alone, Strategy("", False), outcome)
             except moving.BatchFailed as error:
                 self._note_moved(plan, outcome, error.taken)
                 raise

@@ -17,7 +17,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
     note_done,
     read_journal,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.outcome import Outcome
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.outcome import Outcome, Skipped
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.unfinished import Unfinished
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import (
     ManifestInvalid,
@@ -137,6 +137,7 @@ def close_finished(
     snapshot: Snapshot,
     plan: Plan,
     outcome: Outcome,
+    skipped: t.Sequence[Skipped],
     unsaved: t.AbstractSet[str],
     by_name: Pins,
     approved: bool,
@@ -144,18 +145,22 @@ def close_finished(
 ) -> None:
     """Close the journals of DUE that RUN has finished, which looked at SNAPSHOT and carried out PLAN with OUTCOME.
 
-    UNSAVED: repositories that were left alone for want of a backup. BY_NAME: see protected_by_name; their journals know alone
+    SKIPPED: tags that stay; one that dangles is known from its journal alone. UNSAVED: repositories that were left alone for want of a backup. BY_NAME: see protected_by_name; their journals know alone
     what those tags named. APPROVED: PLAN is of an earlier time, so what it does not delete was not judged. Raises JournalError.
     """
     # Where nothing at all is seen, the store may not be mounted, and nothing is known to be gone.
     if outcome.interrupted or not any(entry.tags or entry.manifests for entry in snapshot.repositories):
         return
-    failed = {entry.name for entry in outcome.repositories if entry.errors or entry.skipped} | unsaved
+    failed = {entry.name for entry in outcome.repositories if entry.errors} | unsaved
+    dangling = {(entry.repository, entry.tag) for entry in skipped if entry.dangles}
     covered = {entry.name: entry for entry in plan.repositories if not entry.held and entry.name not in failed}
     seen = {repository.name: repository for repository in snapshot.repositories}
     for journal in due:
         if os.path.exists(journal.path) and all(
-            name in covered and name in seen and _settled(saved, seen[name], covered[name], by_name, approved)
+            name in covered
+            and name in seen
+            and _settled(saved, seen[name], covered[name], by_name, approved)
+            and not any((name, tag) in dangling for tag in saved.open_tags)
             for name, saved in journal.repositories.items()
         ):
             close_journal(journal, run)

@@ -12,7 +12,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import Journal, read_journal
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import (
+    Journal,
+    note_done,
+    read_journal,
+)
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.outcome import Skipped
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.look import Looked
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import has_digest
 
@@ -36,7 +41,7 @@ def find_lost(looked: Looked, journals: t.Sequence[Journal]) -> LostTags:
             (name, tag): saved.tags[tag].digest or ""
             for name, saved in journal.repositories.items()
             for tag in saved.open_tags
-            if (name, tag) in dangling and saved.tags[tag].digest in saved.manifests
+            if (name, tag) in dangling and saved.tags[tag].digest in saved.open_digests
         }
         if not here:
             continue
@@ -47,3 +52,17 @@ def find_lost(looked: Looked, journals: t.Sequence[Journal]) -> LostTags:
             if has_digest(manifest.body, digest):
                 looked.bodies.keep(digest, manifest.media_type, manifest.body)
     return lost
+
+
+def note_hopeless(lost: LostTags, skipped: t.Iterable[Skipped], journals: t.Sequence[Journal]) -> None:
+    """Note in JOURNALS that the manifests of LOST tags are gone which stayed among the SKIPPED all the same: no later run tries that again.
+
+    The tags stay open there, for a run that may write under their names. Raises JournalError.
+    """
+    for entry in skipped:
+        digest = lost.get((entry.repository, entry.tag))
+        for journal in journals:
+            saved = journal.repositories.get(entry.repository)
+            if saved is not None and digest in saved.open_digests:
+                saved.done_digests.add(digest)
+                note_done(journal, entry.repository, (), (digest,))

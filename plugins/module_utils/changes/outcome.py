@@ -23,11 +23,25 @@ class Drift:
     reason: str
 
 
+@dataclass(frozen=True)
+class Skipped:
+    """A tag that is to go and stays, since it cannot be taken off alone here, and WHY. DANGLES: the registry has no manifest for it."""
+
+    repository: str
+    tag: str
+    dangles: bool
+    why: str
+
+    def __str__(self) -> str:
+        what = "dangles" if self.dangles else "names a manifest that stays"
+        return "%s: the tag %s %s and is kept: %s" % (self.repository, self.tag, what, self.why)
+
+
 @dataclass
 class RepositoryOutcome:
     """What was done in one repository.
 
-    STRATEGY says how. SKIPPED says what was planned and left alone, since this registry does not let us do it; ERRORS say what
+    STRATEGY says how. SKIPPED: what was left alone, since only the deed showed that it cannot be done here; ERRORS say what
     should have been done and could not.
     """
 
@@ -38,7 +52,7 @@ class RepositoryOutcome:
     restored_tags: t.List[str] = field(default_factory=list)
     deleted_manifests: t.List[str] = field(default_factory=list)
     drifted: t.List[Drift] = field(default_factory=list)
-    skipped: t.List[str] = field(default_factory=list)
+    skipped: t.List[Skipped] = field(default_factory=list)
     errors: t.List[str] = field(default_factory=list)
 
     @property
@@ -64,6 +78,11 @@ class Outcome:
     def errors(self) -> t.List[str]:
         """Every error, with its repository."""
         return self.unsaved + ["%s: %s" % (entry.name, text) for entry in self.repositories for text in entry.errors]
+
+    @property
+    def skipped(self) -> t.List[Skipped]:
+        """Everything that was left alone."""
+        return [entry for repository in self.repositories for entry in repository.skipped]
 
     @property
     def drifted(self) -> t.List[Drift]:

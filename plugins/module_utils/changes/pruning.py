@@ -31,10 +31,15 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
     unfinished_journals,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.leftovers import clear_tombstones
-from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.lost import LostTags, find_lost
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.lost import (
+    LostTags,
+    find_lost,
+    note_hopeless,
+)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.outcome import (
     Drift,
     Outcome,
+    Skipped,
     keep_outcome,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.plan_file import (
@@ -51,12 +56,12 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import (
     AUTO,
-    DIGEST,
-    DIGEST_MOVES_NO_TAG,
     Abilities,
     StrategyUnavailable,
     choose_strategy,
+    why_no_move,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.stuck import spare_stuck
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.look import Looked, Needs, look
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.selection import (
     names_without_patterns,
@@ -98,7 +103,7 @@ class PruneRequest:
 class PruneResult:
     """What a run came to. BLOCKED_BY holds it as a whole; OUTCOME is empty where nothing was carried out.
 
-    PLAN_ID: what the plan is called, of which PLAN has put off what has its grace.
+    PLAN_ID: what the plan is called, of which PLAN has put off what has its grace, and spared what is SKIPPED.
     UNSAVED: repositories that were left alone for want of a backup. HELD_TAGS: tags ('repository:tag') that are held from pruning.
     """
 
@@ -110,6 +115,7 @@ class PruneResult:
     unsaved: t.FrozenSet[str] = frozenset()
     held: t.Tuple[str, ...] = ()
     plan_id: str = ""
+    skipped: t.Tuple[Skipped, ...] = ()
 
 
 def prune(
@@ -158,25 +164,30 @@ def prune(
     deferred: t.Mapping[str, t.Sequence[str]] = {}
     if request.grace:
         result.plan, deferred = defer_manifests(result.plan, over_grace(due))
-    abilities, guard = find_abilities(client, result.plan, request.check and request.assume_enabled)
+    abilities, guard = find_abilities(
+        client, result.plan, request.check and request.assume_enabled, alone=request.strategy == AUTO
+    )
+    lost: LostTags = {}
     if guard is not None:
         result.blocked_by += (guard,)
-    if guard is None:
+    else:
         _require_grace(request.strategy, result.plan, deferred, abilities)
+        lost = find_lost(looked, due)
+        if not result.blocked_by:
+            # Raises what cannot be followed before there is a journal, which a later run would finish.
+            result.plan, result.skipped = spare_stuck(result.plan, request.strategy, abilities, lost)
     if request.check or result.blocked_by:
         return result
-    # Raises what cannot be followed before there is a journal, which a later run would finish.
-    for entry in result.plan.actionable:
-        choose_strategy(request.strategy, entry, abilities, journalled=True)
     run = uuid.uuid4().hex[:12]
     if deferred or not result.plan.is_noop:
-        lost = find_lost(looked, due)
         _carry_out(client, request, looked, result, abilities, deferred, run, now, progress, lost)
+    skipped = (*result.skipped, *result.outcome.skipped)
     with keep_outcome(result.outcome):
+        note_hopeless(lost, result.outcome.skipped, due)
         if not result.outcome.interrupted:
             result.outcome.repositories.extend(clear_tombstones(client, looked, due))
         close_finished(
-            due, looked.snapshot, result.plan, result.outcome, result.unsaved, by_name, saved is not None, run
+            due, looked.snapshot, result.plan, result.outcome, skipped, result.unsaved, by_name, saved is not None, run
         )
     if state is not None:
         with keep_outcome(result.outcome):
@@ -204,7 +215,7 @@ def _require_grace(strategy: str, plan: Plan, deferred: t.Mapping[str, t.Sequenc
         if not any(tag.digest in waiting and not tag.parked for tag in entry.doomed_tags):
             continue
         if not choose_strategy(strategy, entry, abilities, journalled=True).move:
-            why = DIGEST_MOVES_NO_TAG if strategy == DIGEST else abilities.why_not
+            why = why_no_move(strategy, abilities)
             raise StrategyUnavailable(
                 "delete_grace takes tags off before their manifests, which cannot be done in %s: %s. Leave delete_grace out to"
                 " delete at once, with a backup" % (entry.name, why)
@@ -279,8 +290,8 @@ def _carry_out(
         result.outcome = applier.apply(backed_up)
         result.outcome.unsaved = unsaved
         result.unsaved = frozenset(entry.name for entry in backed_up.repositories if entry.held)
-        skipped = any(entry.skipped for entry in result.outcome.repositories)
-        if not (result.outcome.interrupted or result.outcome.errors or skipped or grace):
+        # What was skipped stands as it stood, and is judged anew by the next run.
+        if not (result.outcome.interrupted or result.outcome.errors or grace):
             with keep_outcome(result.outcome):
                 journal.finished(run)
     finally:

@@ -55,6 +55,7 @@ def prune_report(result: PruneResult, details: str, check: bool, diff: bool) -> 
         "drifted": [_drift(drift) for drift in result.drifted + tuple(result.outcome.drifted)],
         "plan_warnings": list(plan.warnings),
         "held": list(result.held),
+        "skipped": [str(entry) for entry in (*result.skipped, *result.outcome.skipped)],
     }
     if diff:
         report["diff"] = plan_diff(plan)
@@ -176,7 +177,7 @@ def _named_base(result: NamedResult, check: bool) -> Result:
         "refused": [{"reference": entry.reference, "reason": entry.reason} for entry in result.named.refusals],
         "blocked_by": [guard_report(result.guard)] if result.guard is not None else [],
         "drifted": [_drift(drift) for drift in result.outcome.drifted],
-        "errors": list(result.outcome.errors) + _skipped(result.outcome),
+        "errors": result.outcome.errors + [str(entry) for entry in result.outcome.skipped],
         "interrupted": result.outcome.interrupted,
     }
     return report
@@ -185,14 +186,9 @@ def _named_base(result: NamedResult, check: bool) -> Result:
 def _outcome_report(outcome: Outcome) -> Result:
     return {
         "strategies": _strategies(outcome),
-        "skipped": _skipped(outcome),
         "errors": list(outcome.errors),
         "interrupted": outcome.interrupted,
     }
-
-
-def _skipped(outcome: Outcome) -> t.List[str]:
-    return ["%s: %s" % (entry.name, text) for entry in outcome.repositories for text in entry.skipped]
 
 
 def _strategies(outcome: Outcome) -> t.List[Result]:

@@ -6,9 +6,15 @@
 
 from __future__ import annotations
 
+import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import UNTAG, RepositoryPlan
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import (
+    KEEP,
+    UNTAG,
+    PlannedTag,
+    RepositoryPlan,
+)
 
 AUTO = "auto"
 DIGEST = "digest"
@@ -32,11 +38,12 @@ class StrategyUnavailable(Exception):
 @dataclass(frozen=True)
 class Abilities:
     """What the registry lets us do. NATIVE_UNTAG: DELETE of a tag works (3.x). MAY_PUSH: we may PUT manifests, and a tombstone is known
-    to work there. WHY_NOT: the reason where neither is so, in words."""
+    to work there. WHY_NOT: the reason where neither is so, in words. CLOSED: repositories that take no push though others do."""
 
     native_untag: bool
     may_push: bool = True
     why_not: str = NO_RIGHT_TO_PUSH
+    closed: t.FrozenSet[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,16 @@ class Strategy:
 
     move: str
     all: bool
+
+
+def goes_alone(tag: PlannedTag) -> bool:
+    """Whether TAG goes and no manifest's deletion takes it along: its manifest stays, or is not there. A parked one goes with its tombstone."""
+    return tag.action != KEEP and not tag.parked and (tag.action == UNTAG or tag.digest is None)
+
+
+def why_no_move(forced: str, abilities: Abilities) -> str:
+    """Why tags cannot be taken off alone, in words, where a strategy has no way to."""
+    return DIGEST_MOVES_NO_TAG if forced == DIGEST else abilities.why_not
 
 
 def choose_strategy(forced: str, plan: RepositoryPlan, abilities: Abilities, journalled: bool) -> Strategy:
@@ -62,13 +79,14 @@ def choose_strategy(forced: str, plan: RepositoryPlan, abilities: Abilities, jou
             if abilities.native_untag
             else "strategy: tag needs a registry that deletes tags (Distribution 3.0 and later); use auto or tombstone"
         )
-    if forced == TOMBSTONE and not abilities.may_push:
+    may_push = abilities.may_push and plan.name not in abilities.closed
+    if forced == TOMBSTONE and not may_push:
         raise StrategyUnavailable("use auto or digest instead of strategy: tombstone here: %s" % abilities.why_not)
     if forced in (TAG, TOMBSTONE):
         return Strategy(forced, all=True)
     if forced == DIGEST:
         return Strategy("", all=False)
-    move = TAG if native else TOMBSTONE if abilities.may_push else ""
+    move = TAG if native else TOMBSTONE if may_push else ""
     cost = len(manifests) * len(plan.tags)
     return Strategy(move, all=bool(move) and cost > DIGEST_COST_LIMIT)
 

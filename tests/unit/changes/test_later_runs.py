@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api import client as api
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import (
     ConnectionFailed,
+    Forbidden,
     LoginRenewed,
     NotFound,
     RateLimited,
@@ -469,3 +471,86 @@ def test_a_tag_that_the_backup_does_not_hold_fails_before_anything_is_restored(r
         undo(registry, str(backup), None, ["old", "olld"], False, 0.0, False, NOW)
     assert registry.tags_of() == ["new"]
     assert backup.read_text() == before
+
+
+# --- tags that cannot go alone here
+
+
+def test_a_tag_that_stays_without_its_manifest_is_tried_once_and_told_ever_after(
+    registry, run, pair, open_journals, tmp_path
+):
+    """As a killed registry leaves it: a directory without its link, which only a write under its name clears."""
+
+    def dies():
+        del registry.manifests["a", pair]
+        registry.repositories["a"]["old"] = "sha256:" + "0" * 64
+        raise Killed
+
+    registry.faults["delete", "a", pair] = dies
+    with pytest.raises(Killed):
+        run(strategy="digest")
+    registry.faults.clear()
+    for days in (0.01, 0.02, 0.03):
+        (told,) = prune_report(run(days=days, strategy="digest"), "none", False, False)["skipped"]
+        assert "the tag old dangles and is kept: strategy: digest takes no tag off alone, auto does" in told
+        assert len(list((tmp_path / "backup").glob("*.backup.jsonl"))) == 2
+        assert open_journals() == 1
+    run(days=0.04)
+    assert (registry.tags_of(), open_journals()) == (["new"], 0)
+
+
+@pytest.mark.parametrize("closed", ["a", "b", "c"])
+def test_the_right_to_push_counts_for_each_repository_whichever_is_asked_first(registry, run, open_journals, closed):
+    registry.native = False
+    for name in "abc":
+        registry.image(name, "v", "stable", created=days_ago(100))
+        registry.image(name, "new", created=days_ago(1))
+    probe = registry.probe
+
+    def rights(name):
+        registry.may_push = name != closed
+        return probe(name)
+
+    registry.probe = rights
+    policies = [{"name": "v", "keep_newest": 1, "keep_tags": ["stable"]}]
+    for days, check in ((0, True), (0.01, False)):
+        (skipped,) = run(policies, days, check=check).skipped
+        assert (skipped.repository, skipped.tag) == (closed, "v")
+    assert [registry.tags_of(name) for name in "abc"] == [
+        ["new", "stable"] + (["v"] if name == closed else []) for name in "abc"
+    ]
+    assert open_journals() == 0
+
+
+def test_a_push_that_only_the_deed_shows_to_be_denied_leaves_no_journal_to_finish(registry, run, open_journals):
+    registry.native = False
+    gone = registry.image("a", "lost", created=days_ago(100), size=8)
+    registry.image("a", "v", "stable", created=days_ago(100))
+    registry.image("a", "new", created=days_ago(1))
+    del registry.manifests["a", gone]
+    for tag in ("v", "lost"):
+        registry.faults["put", "a", tag] = raising(Forbidden("no push"))
+    policies = [{"name": "v", "keep_newest": 1, "keep_tags": ["stable"]}]
+    result = run(policies, remove_dangling_tags=True)
+    assert sorted(entry.tag for entry in result.outcome.skipped) == ["lost", "v"]
+    assert registry.tags_of() == ["lost", "new", "stable", "v"]
+    assert open_journals() == 0
+
+
+def test_deletes_that_will_be_on_do_not_hide_that_a_grace_can_be_had(registry, run, pair):
+    """While they are off, nothing tells how tags go."""
+    registry.probe = lambda _name: api.Abilities(api.DISABLED, api.NONE, api.ALLOWED)
+    registry.ping = lambda: api.Ping(api.FAMILY_2, "registry/2.0")
+    result = run(check=True, delete_grace="7d", assume_delete_enabled=True)
+    assert (result.blocked_by, result.skipped) == ((), ())
+    assert "in its grace" in planned(result, pair).reason
+    registry.probe = lambda _name: api.Abilities(api.DISABLED, api.NONE, api.DENIED)
+    with pytest.raises(StrategyUnavailable, match="right to push"):
+        run(check=True, delete_grace="7d", assume_delete_enabled=True)
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_strategy_that_cannot_be_followed_fails_in_check_mode_too(registry, run, pair, check):
+    registry.native = False
+    with pytest.raises(StrategyUnavailable, match="3.0 and later"):
+        run(strategy="tag", check=check)

@@ -23,7 +23,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.li
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import JournalError
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.plan_file import PlanFileError
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.progress_file import ProgressFile
-from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.report import failure_of
+from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.report import failure_of, warnings_of
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.request import OptionInvalid
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.state import StateError
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.strategy import StrategyUnavailable
@@ -118,6 +118,8 @@ class RegistryModule:
 
     def judge(self, report: Result) -> Result:
         """REPORT, unless it says that the task has failed. Raises ModuleFailure with it then."""
+        for warning in warnings_of(report, self.check_mode):
+            self.warn(warning)
         reason = failure_of(report, self.check_mode)
         if reason:
             raise ModuleFailure(reason, report)

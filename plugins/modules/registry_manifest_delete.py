@@ -29,6 +29,8 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
+    details:
+      - What would be held (RV(blocked_by)) is no change; the task warns of it and does not fail.
   diff_mode:
     support: full
     details:

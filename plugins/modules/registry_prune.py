@@ -32,6 +32,7 @@ attributes:
     support: full
     details:
       - Returns the plan that a real run would carry out, what would hold it, and what cannot be done here (RV(skipped)).
+      - A plan that would be held (RV(blocked_by)) is no change; the task warns of it and does not fail.
   diff_mode:
     support: full
     details:

@@ -47,7 +47,7 @@ def prune_report(result: PruneResult, details: str, check: bool, diff: bool) -> 
     """What registry_prune returns. DETAILS: none, deleted or all."""
     plan = result.plan
     report: Result = {
-        "changed": (not plan.is_noop) if check else result.outcome.changed,
+        "changed": not (plan.is_noop or result.blocked_by) if check else result.outcome.changed,
         "plan_id": result.plan_id,
         "totals": {name: value for name, value in plan_summary(plan).items() if name in TOTALS},
         "blocked_by": [guard_report(guard) for guard in result.blocked_by],
@@ -71,6 +71,12 @@ def prune_report(result: PruneResult, details: str, check: bool, diff: bool) -> 
     if result.backup_file:
         report["backup_file"] = result.backup_file
     return report
+
+
+def warnings_of(report: Result, check: bool) -> t.List[str]:
+    """What a prediction has to say aloud: that a real run would be held, which does not fail the plan."""
+    held = report.get("blocked_by") if check else None
+    return ["A real run would delete nothing: %s" % guard["message"] for guard in held or ()]
 
 
 def named_report(result: NamedResult, check: bool, diff: bool) -> Result:
@@ -172,7 +178,9 @@ def _counted(text: str, number: int, what: str) -> str:
 
 def _named_base(result: NamedResult, check: bool) -> Result:
     report: Result = {
-        "changed": not (result.named.plan.is_noop or result.named.refusals) if check else result.outcome.changed,
+        "changed": not (result.named.plan.is_noop or result.named.refusals or result.guard)
+        if check
+        else result.outcome.changed,
         "absent": sorted(result.named.absent),
         "refused": [{"reference": entry.reference, "reason": entry.reason} for entry in result.named.refusals],
         "blocked_by": [guard_report(result.guard)] if result.guard is not None else [],

@@ -437,7 +437,7 @@ drifted:
       type: str
 skipped:
   description: What was planned and cannot be done on this registry, with the reason.
-  returned: in a real run
+  returned: in a real run, once a plan was made
   type: list
   elements: str
 errors:

@@ -55,11 +55,11 @@ options:
     type: str
   password:
     description:
-      - The password.
+      - The password. Without it, nobody logs in.
     type: str
   tls:
     description:
-      - Whether the server speaks TLS.
+      - Whether the server speaks TLS. Without it, password and keys cross the network as they are.
     type: bool
     default: false
   ca_path:
@@ -68,20 +68,20 @@ options:
     type: path
   client_cert:
     description:
-      - A file with the client's certificate. Only with O(tls).
+      - A file with the client's certificate (PEM), for a server that asks for one. Only with O(tls).
     type: path
   client_key:
     description:
-      - A file with the client's key.
+      - A file with the key (PEM) of O(client_cert), where that file does not hold it.
     type: path
   validate_certs:
     description:
-      - Whether the server's certificate and name must be valid.
+      - Whether the server's certificate and name must be valid. With V(false) anybody in between can read the password.
     type: bool
     default: true
   timeout:
     description:
-      - Seconds that one command may take.
+      - Seconds that connecting and each command may take. A server that takes longer fails the task.
     type: float
     default: 10.0
 requirements:

@@ -86,16 +86,16 @@ options:
     type: path
   max_blobs:
     description:
-      - Collect nothing if more blobs than this would go.
+      - Collect nothing if more blobs than this would go. Without it there is no such limit.
     type: int
   max_bytes:
     description:
-      - Collect nothing if more bytes than this would go.
+      - Collect nothing if more bytes than this would go. Without it there is no such limit.
       - Requires O(storage_root).
     type: int
   max_percent:
     description:
-      - Collect nothing if more than this percentage of the store's blobs would go.
+      - Collect nothing if more than this percentage of the store's blobs would go. Without it there is no such limit.
     type: float
   allow_empty:
     description:

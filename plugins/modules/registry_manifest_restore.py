@@ -62,12 +62,14 @@ options:
     elements: str
   overwrite:
     description:
-      - Whether a tag that was pushed since is set back to what the backup holds.
+      - Whether a tag that was pushed since is set back to what the backup holds. What was pushed then loses that tag. Without this, it
+        stays as it is, and is reported as V(pushed_since).
     type: bool
     default: false
   hold:
     description:
-      - A time such as V(7d) for which what comes back is held from pruning.
+      - A time such as V(7d), a whole number with V(s), V(m), V(h), V(d), V(w) or V(y), for which no policy deletes what comes back. With
+        V(0d) the next run may.
     type: str
     default: 7d
 seealso:

@@ -96,7 +96,8 @@ options:
     default: false
   plan_id:
     description:
-      - With O(apply_plan=true), the RV(plan_id) that was approved. Another plan is refused.
+      - With O(apply_plan=true), the RV(plan_id) that was approved. Another plan is refused. Without it, the plan in O(plan_file) is carried
+        out, whichever it is.
     type: str
   backup_dir:
     description:
@@ -105,20 +106,23 @@ options:
     type: path
   max_delete_tags:
     description:
-      - The most tags that one run may take off or delete. A plan with more is not carried out at all.
+      - The most tags that one run may take off or delete. A plan with more is not carried out at all. Without it there is no such limit.
     type: int
   max_delete_percent:
     description:
-      - The largest part of all tags of the run, in percent, that may go. A plan with more is not carried out at all.
+      - The largest part of all tags of the run, in percent, that may go. A plan with more is not carried out at all. V(100) is no limit.
+      - What O(max_delete_percent_per_repository) or O(allow_empty_repository) hold does not go, so it is not counted.
     type: float
     default: 50
   max_delete_percent_per_repository:
     description:
       - The largest part of a repository's tags, in percent, that may go. A repository with more is left alone, the others are not.
+      - Without it there is no such limit.
     type: float
   allow_empty_repository:
     description:
-      - Whether a repository may lose its last tag. Without this, such a repository is left alone.
+      - Whether a repository may lose its last image. Without this, such a repository is left alone. Signatures and the like do not count
+        as images.
     type: bool
     default: false
   remove_dangling_tags:
@@ -147,7 +151,8 @@ options:
     default: auto
   delete_grace:
     description:
-      - A time such as V(7d) for which manifests stay after their tags were taken off. A later run deletes them once it is over.
+      - A time such as V(7d), a whole number with V(s), V(m), V(h), V(d), V(w) or V(y), for which manifests stay after their tags were
+        taken off. A later run deletes them once it is over. With V(0d) they go together.
         Within it, putting an image back is putting back its tag.
       - A later run keeps what an earlier one has promised, also with a shorter time or none.
       - A plan in O(plan_file) holds all that goes in the end. The time counts from the run that applies it, and only if that

@@ -54,7 +54,7 @@ options:
   blob_grace:
     description:
       - Seconds. RV(would_free[].blobs_past_grace) counts what is older than this, since younger blobs may belong to pushes that are
-        under way.
+        under way. With V(0) every blob counts.
     type: float
     default: 0.0
   stale_uploads_after:

@@ -54,6 +54,7 @@ options:
     description:
       - The plan, as O(fleetops.container_registry.registry_prune#module:plan_file) has saved it. A file that is damaged or altered is
         refused.
+      - Without it no image goes, and only left-overs are removed, if that is asked for.
     type: path
   plan_id:
     description:

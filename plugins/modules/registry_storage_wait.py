@@ -31,12 +31,13 @@ options:
     required: true
   quiet:
     description:
-      - Seconds for which no upload may have been touched.
+      - Seconds for which no upload may have been touched. V(0) waits for nothing.
     type: float
     default: 30.0
   timeout:
     description:
-      - Seconds to wait at most.
+      - Seconds to wait at most. If somebody still pushes then, RV(quiet) is V(false) and the task succeeds. In check
+        mode it looks once.
     type: float
     default: 600.0
 notes:

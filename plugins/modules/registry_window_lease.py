@@ -315,7 +315,7 @@ EXAMPLES = r"""
 RETURN = r"""
 held:
   description: Whether the lease is held now, by this run.
-  returned: success, or failure because the lease is not this run's any more
+  returned: success
   type: bool
   sample: true
 seconds_left:

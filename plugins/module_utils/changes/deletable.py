@@ -16,17 +16,8 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.change
     Abilities,
     goes_alone,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.images.abilities import REASONS
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import Guard, Plan
-
-REASONS = {
-    api.DISABLED: "deletes are switched off: set storage.delete.enabled: true (a boolean, without quotes) in the registry's"
-    " config.yml, or REGISTRY_STORAGE_DELETE_ENABLED=true in its environment, and restart it; if this is another product than CNCF"
-    " Distribution, use the retention that it has of its own",
-    api.READ_ONLY: "the registry is in read-only mode (storage.maintenance.readonly): end that, restart it, and run again",
-    api.PROXY: "the registry is a pull-through cache and never deletes over the API; its proxy.ttl setting lets content expire",
-    api.UNSUPPORTED: "this product does not delete over the registry API",
-    api.UNKNOWN: "whether deletes are allowed could not be found out; check that these credentials may delete in this repository",
-}
 
 CANNOT_PUSH = (api.DENIED, api.READ_ONLY, api.PROXY)
 

@@ -24,8 +24,6 @@ TOMBSTONE = "tombstone"
 NO_RIGHT_TO_PUSH = "taking it off alone needs the right to push, which these credentials do not have"
 DIGEST_MOVES_NO_TAG = "strategy: digest takes no tag off alone, auto does"
 
-STRATEGIES = (AUTO, DIGEST, TAG, TOMBSTONE)
-
 # A DELETE by digest reads every tag of the repository: 31 to 44 microseconds a tag on two cores and a local disk. Up to this
 # product of manifests and tags the whole costs about four seconds, and deleting by digest is the way with no race at all.
 DIGEST_COST_LIMIT = 100 * 1000

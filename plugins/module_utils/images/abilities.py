@@ -12,15 +12,16 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api im
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.answer import READ_ONLY_REMEDY
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.scope import DELETE, PULL, PUSH
 
-_DELETE_ADVICE = {
-    api.DISABLED: "Deletes are disabled. Set storage.delete.enabled: true in the registry's configuration, or"
+# Why nothing can be deleted, and what to do.
+REASONS = {
+    api.DISABLED: "Deletes are disabled. Set storage.delete.enabled: true (a boolean, without quotes) in the registry's configuration, or"
     " REGISTRY_STORAGE_DELETE_ENABLED=true in its environment, and restart it. If this is another product than CNCF Distribution,"
-    " use the retention that it has of its own.",
-    api.READ_ONLY: "The registry is read-only. " + READ_ONLY_REMEDY,
-    api.PROXY: "The registry is a pull-through cache, which never deletes over the API. Its setting proxy.ttl lets content expire.",
-    api.UNSUPPORTED: "This product does not delete over the registry API.",
-    api.UNKNOWN: "Whether deletes are possible could not be found out. Check that this user may delete, in the repository that the"
-    " option repository names, or use the retention that this product has of its own.",
+    " use the retention that it has of its own",
+    api.READ_ONLY: "The registry is read-only. " + READ_ONLY_REMEDY.rstrip("."),
+    api.PROXY: "The registry is a pull-through cache, which never deletes over the API. Its setting proxy.ttl lets content expire",
+    api.UNSUPPORTED: "This product does not delete over the registry API",
+    api.UNKNOWN: "Whether deletes are possible could not be found out. Check that these credentials may delete in the repository that"
+    " was asked about, or use the retention that this product has of its own",
 }
 _UNTAG_ADVICE = (
     "A tag cannot be removed on its own here, because this registry does not delete tags and this user may not push."
@@ -41,7 +42,7 @@ def needed_actions(abilities: api.Abilities) -> t.List[str]:
 def advice(abilities: api.Abilities) -> t.List[str]:
     """What to do so that images can be deleted, in sentences; empty if they can."""
     product = abilities.product
-    found = [_DELETE_ADVICE[abilities.delete]] if abilities.delete in _DELETE_ADVICE else []
+    found = [REASONS[abilities.delete] + "."] if abilities.delete in REASONS else []
     if abilities.delete == api.ENABLED and abilities.untag == api.NONE:
         found.append(_UNTAG_ADVICE if product is None else _UNTAG_PRODUCT_ADVICE % product.name)
     if found and product is not None:

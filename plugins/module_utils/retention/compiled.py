@@ -23,11 +23,10 @@ ORDERS = (CREATED, PUSHED, VERSION, NAME)
 
 
 class Needs(t.NamedTuple):
-    """What a snapshot must hold for these policies: image CONFIGS, UNTAGGED manifests, PUSHED times."""
+    """What a snapshot must hold for these policies: image CONFIGS, UNTAGGED manifests."""
 
     configs: bool
     untagged: bool
-    pushed: bool
 
 
 @dataclass(frozen=True)
@@ -81,13 +80,7 @@ class Policies:
         return Needs(
             configs=any(_needs_configs(policy) for policy in self.policies),
             untagged=any(policy.untagged and not policy.keep_all for policy in self.policies),
-            pushed=any(policy.order_by == PUSHED for policy in self.policies),
         )
-
-    @property
-    def needs_pulls(self) -> bool:
-        """Whether a plan needs to know when images were pulled."""
-        return any(policy.keep_pulled_within is not None for policy in self.policies)
 
 
 def _needs_configs(policy: Policy) -> bool:

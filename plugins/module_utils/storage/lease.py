@@ -59,8 +59,7 @@ class Lease:
         if ends <= now:
             raise LeaseLost(
                 "the lease on the maintenance window (%s) cannot be renewed any more: the window has been open for as long as it may be"
-                % self.path,
-                held=False,
+                % self.path
             )
         self._move_end(ends)
         # Whoever ends it looks at the end once more after taking the token.
@@ -196,14 +195,12 @@ class Lease:
         if not terms:
             raise LeaseLost(
                 "the lease on the maintenance window (%s) is not held any more, so nothing may be done in that window: it was not renewed"
-                " in time, or took longer than allowed" % self.path,
-                held=False,
+                " in time, or took longer than allowed" % self.path
             )
         if terms.get("run_id") != run_id:
             raise LeaseLost(
                 "the lease on the maintenance window (%s) is held by another run (%s)"
-                % (self.path, terms.get("run_id")),
-                held=False,
+                % (self.path, terms.get("run_id"))
             )
         return terms
 

@@ -69,7 +69,7 @@ def renew(path: str, run_id: str, job_file: t.Optional[str], wait: float, check_
     left = lease.renew(run_id)
     finished = bool(job_file) and wait_for_job(str(job_file), run_id, min(wait, left / 3.0))
     if not finished and lease.left() is None:
-        raise LeaseLost("the lease on the maintenance window (%s) has run out" % path, held=False)
+        raise LeaseLost("the lease on the maintenance window (%s) has run out" % path)
     return {"changed": True, "held": True, "seconds_left": left, "job_finished": finished}
 
 

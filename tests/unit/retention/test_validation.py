@@ -300,14 +300,14 @@ def test_what_must_be_read():
     def needs(*policies):
         return tuple(compile_policies(list(policies)).needs)
 
-    assert needs({"delete": "all"}) == (False, False, False)
-    assert needs({"keep_newest": 3}) == (True, False, False)
-    assert needs({"keep_newest": 3, "order_by": "version"}) == (False, False, False)
-    assert needs({"keep_newest": 3, "order_by": "pushed"}) == (False, False, True)
-    assert needs({"keep_younger_than": "9d"}) == (True, False, False)
-    assert needs({"labels": {"a": "b"}, "delete": "all"}) == (True, False, False)
-    assert needs({"untagged": True}) == (False, True, False)
-    assert needs({"untagged": True, "keep": "all"}) == (False, False, False)
+    assert needs({"delete": "all"}) == (False, False)
+    assert needs({"keep_newest": 3}) == (True, False)
+    assert needs({"keep_newest": 3, "order_by": "version"}) == (False, False)
+    assert needs({"keep_newest": 3, "order_by": "pushed"}) == (False, False)
+    assert needs({"keep_younger_than": "9d"}) == (True, False)
+    assert needs({"labels": {"a": "b"}, "delete": "all"}) == (True, False)
+    assert needs({"untagged": True}) == (False, True)
+    assert needs({"untagged": True, "keep": "all"}) == (False, False)
 
 
 _values = st.recursive(

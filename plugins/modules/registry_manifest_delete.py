@@ -19,7 +19,13 @@ description:
   - Children of a deleted index that no tag and no tagged index of the repository leads to are deleted with it. An index without
     a tag cannot be seen over the API. Where images run by the digest of such an index, delete by a policy instead, with that
     digest in O(fleetops.container_registry.registry_prune#module:protected).
+  - What refers to a deleted manifest stays, as nobody has named it. These are signatures, attestations and other companions, with a tag such as
+    C(sha256-....sig) or with an OCI C(subject). They are orphans from then on. Name them too, or let
+    M(fleetops.container_registry.registry_prune) take them with O(fleetops.container_registry.registry_prune#module:remove_orphans).
+    With a companion that has no tag, that takes a policy about untagged manifests and a list of what is there.
   - What does not exist any more counts as success. A tag that the registry has and does not list is refused.
+  - If it is interrupted, the same task with the same O(backup_dir) finishes it. That one also deletes children of a deleted index that no tag leads
+    to any more, and tags whose manifest is gone. What was tagged again meanwhile stays.
 requirements:
   - requests
 extends_documentation_fragment:
@@ -63,7 +69,7 @@ options:
     description:
       - A directory on the host that the module runs on. Everything that goes is written to a file there first, from which
         M(fleetops.container_registry.registry_manifest_restore) puts it back.
-      - Without it, there is no way back.
+      - Without it, there is no way back, and nobody knows what an interrupted run has left.
     type: path
 seealso:
   - module: fleetops.container_registry.registry_tag_delete
@@ -91,7 +97,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 deleted:
-  description: What was deleted, in check mode what would be.
+  description: What was deleted, in check mode what would be. What an interrupted run of the same task has left counts as well.
   returned: success or failure, once the registry was read
   type: list
   elements: dict
@@ -168,9 +174,8 @@ blocked_by:
       type: str
 interrupted:
   description:
-    - Why the run ended early, or empty. What names nothing any more is absent for the same task. With O(backup_dir), a run of
-      M(fleetops.container_registry.registry_prune) with the same directory finishes what is left, which are children of an index and tags
-      whose manifest is gone.
+    - Why the run ended early, or empty. With O(backup_dir), the same task finishes it, as does one that names more. So does a run of
+      M(fleetops.container_registry.registry_prune) with the same directory, but for what had no tag, which its policies judge.
   returned: success or failure, once the registry was read
   type: str
 error:

@@ -140,3 +140,23 @@ def test_a_registry_that_lets_nobody_delete_says_which_setting_it_is(registry, p
         assert said in refused.msg
         assert [guard["name"] for guard in refused["blocked_by"]] == [blocked]
     assert store.digest(registry.url, "team/app", "1.0") == image.digest
+
+
+def test_what_refers_to_a_deleted_manifest_stays_until_orphans_are_removed(registry, pusher, run_module, tmp_path):
+    image = pusher.image("team/app", "1.0", created=1)
+    pusher.image("team/app", "2.0", created=2)
+    signature = pusher.cosign("team/app", image)
+    report = pusher.artifact("team/app", "sbom", subject=image)
+    done = run_module("registry_manifest_delete", {"references": ["team/app:1.0"]})
+    assert done["deleted"] == [{"repository": "team/app", "tags": ["1.0"], "manifests": [image.digest]}]
+    assert {signature.digest, report.digest} <= store.revisions(registry.store_root, "team/app")
+    arguments = {
+        "policies": [{"name": "all", "keep_newest": 9}],
+        "backup_dir": str(tmp_path),
+        "remove_orphans": True,
+        "max_delete_percent": 100,
+    }
+    pruned = run_module("registry_prune", arguments)
+    assert not pruned.failed, pruned.msg
+    assert store.listed(registry.url, "team/app") == ["2.0"]
+    assert not {signature.digest, report.digest} & store.revisions(registry.store_root, "team/app")

@@ -73,22 +73,25 @@ def strike_tagged(journals: t.Sequence[Journal], snapshot: Snapshot, check: bool
                 note_done(journal, name, (), again)
 
 
-def unfinished_of(due: t.Sequence[Journal]) -> t.Dict[str, Unfinished]:
-    """What the runs of DUE have left, by repository. Raises JournalError where a journal can no longer be read."""
+def unfinished_of(due: t.Sequence[Journal], named: bool = False) -> t.Dict[str, Unfinished]:
+    """What the runs of DUE have left, by repository. NAMED: somebody names all of it again, and no policy has a say in any of it.
+
+    Raises JournalError where a journal can no longer be read.
+    """
     unfinished: t.Dict[str, Unfinished] = {}
     for journal in due:
         reason = "left by the run %s, which was not finished" % journal.run
         if journal.defer:
             reason = "its tags were taken off by the run %s, and the grace is over" % journal.run
         whole = None
-        if any(saved.open_digests for saved in journal.repositories.values()):
+        if not named and any(saved.open_digests for saved in journal.repositories.values()):
             whole = read_journal(journal.path, bodies=True)
         for name, saved in journal.repositories.items():
-            named: t.Set[str] = set()
+            tagged = set(saved.open_digests) if named else set()
             if whole is not None:
-                named = _reach(whole.repositories[name], {tag.digest or "" for tag in saved.tags.values()})
+                tagged = _reach(whole.repositories[name], {tag.digest or "" for tag in saved.tags.values()})
             before = unfinished.get(name, Unfinished())
-            digests = dict.fromkeys((digest for digest in saved.open_digests if digest in named), reason)
+            digests = dict.fromkeys((digest for digest in saved.open_digests if digest in tagged), reason)
             unfinished[name] = Unfinished(
                 digests=dict(digests, **before.digests),
                 tags=before.tags | {(tag, saved.tags[tag].digest) for tag in saved.open_tags},

@@ -6,7 +6,8 @@
 
 One file per run, JSON lines, one record a line:
 
-- ``header``: schema, version, run, url, plan (its identity), started_at, defer (manifests wait for a later run), grace (for how many seconds);
+- ``header``: schema, version, run, url, plan (its identity), started_at, defer (manifests wait for a later run), grace (for how many seconds),
+  references (what somebody has named, none in a run by policies);
 - ``manifest``: repository, digest, media_type and the exact bytes, as ``text`` where they are UTF-8, else ``base64``;
 - ``config``: repository, digest and the exact bytes of an image's config, likewise;
 - ``tag``: repository, name, digest, action, pushed;
@@ -97,6 +98,7 @@ class Journal:
     started_at: float
     defer: bool = False
     grace: float = 0.0
+    references: t.FrozenSet[str] = frozenset()
     ready: bool = False
     finished: bool = False
     repositories: t.Dict[str, SavedRepository] = field(default_factory=dict)
@@ -118,10 +120,19 @@ class JournalWriter:
         self._complete = True
 
     @classmethod
-    def create(cls, directory: str, run: str, url: str, plan: str, now: float, grace: float = 0.0) -> JournalWriter:
+    def create(
+        cls,
+        directory: str,
+        run: str,
+        url: str,
+        plan: str,
+        now: float,
+        grace: float = 0.0,
+        references: t.Iterable[str] = (),
+    ) -> JournalWriter:
         """Start the backup of RUN in DIRECTORY (made with mode 0700 if absent). NOW in seconds since the epoch.
 
-        GRACE: seconds for which its manifests wait for a later run, 0 for those that go with this one.
+        GRACE: seconds for which its manifests wait for a later run, 0 for those that go with this one. REFERENCES: what somebody has named.
         """
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
         path = os.path.join(directory, "%s-%s%s" % (stamp, run, SUFFIX))
@@ -136,7 +147,8 @@ class JournalWriter:
         writer = cls(path, os.fdopen(descriptor, "ab"))
         writer._complete = False
         header = {"schema": JOURNAL_SCHEMA, "version": JOURNAL_VERSION, "run": run, "url": url, "plan": plan}
-        writer._write("header", started_at=now, defer=grace > 0, grace=grace, **header)
+        named = sorted(references)
+        writer._write("header", started_at=now, defer=grace > 0, grace=grace, references=named, **header)
         return writer
 
     def manifest(self, repository: str, digest: str, media_type: str, body: bytes) -> None:
@@ -316,6 +328,7 @@ def _take(path: str, number: int, line: bytes, journal: t.Optional[Journal], bod
                 float(record["started_at"]),
                 bool(record["defer"]),
                 float(record["grace"]),
+                frozenset(record.get("references", ())),
             )
         _refuse_masked(path, number, record)
         _apply(journal, kind, record, bodies)

@@ -20,7 +20,11 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     RepositoryPlan,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import Reference
-from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository, Snapshot
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import (
+    Repository,
+    Snapshot,
+    Tag,
+)
 
 NAMED = "named"
 
@@ -48,12 +52,17 @@ class NamedPlan:
 
 
 def plan_deletion(
-    snapshot: Snapshot, references: t.Sequence[Reference], shared_tags: bool, index_child: bool
+    snapshot: Snapshot,
+    references: t.Sequence[Reference],
+    shared_tags: bool,
+    index_child: bool,
+    lost: t.AbstractSet[t.Tuple[str, str]] = frozenset(),
 ) -> NamedPlan:
     """The plan that deletes the manifests that REFERENCES name, with their tags.
 
     SHARED_TAGS allows what takes along tags that are not named; INDEX_CHILD allows children of an index that stays. Children of
-    a deleted index that no tag and no other index of the repository needs go too.
+    a deleted index that no tag and no other index of the repository needs go too, and so does what the snapshot knows as unfinished.
+    LOST: (repository, tag) of dangling tags that an earlier run of the same has left, and that can go with their manifest put back.
     """
     plans: t.List[RepositoryPlan] = []
     refusals: t.List[Refusal] = []
@@ -62,7 +71,7 @@ def plan_deletion(
         if repository.problem:
             refusals.extend(Refusal(str(reference), repository.problem) for reference in named)
             continue
-        result = _delete_named(repository, named, shared_tags, index_child)
+        result = _delete_named(repository, named, shared_tags, index_child, lost)
         plans.append(result[0])
         refusals.extend(result[1])
         absent.extend(result[2])
@@ -112,13 +121,19 @@ def _by_repository(
 
 
 def _delete_named(
-    repository: Repository, named: t.Sequence[Reference], shared_tags: bool, index_child: bool
+    repository: Repository,
+    named: t.Sequence[Reference],
+    shared_tags: bool,
+    index_child: bool,
+    lost: t.AbstractSet[t.Tuple[str, str]],
 ) -> t.Tuple[RepositoryPlan, t.List[Refusal], t.List[str]]:
     tagged = {tag.name: tag.digest for tag in repository.tags}
     digests: t.Dict[str, Reference] = {}
     refusals: t.List[Refusal] = []
     absent: t.List[str] = []
     for reference in named:
+        if (repository.name, reference.tag) in lost:
+            continue
         if reference.tag is not None and reference.tag in tagged and tagged[reference.tag] is None:
             reason = "the tag dangles: the registry lists it without a manifest. Take it off with registry_tag_delete"
             refusals.append(Refusal(str(reference), reason))
@@ -139,15 +154,18 @@ def _delete_named(
         PlannedTag(
             tag.name,
             tag.digest,
-            DELETE if tag.digest in going else KEEP,
-            "not named" if tag.digest not in going else NAMED if tag.name in named_tags else "on a named manifest",
+            *_fate(repository, tag, going, named_tags, lost),
             pushed=tag.pushed,
             parked=parked.get(tag.name, ""),
         )
         for tag in repository.tags
     )
     manifests = [
-        _planned(repository.manifests[digest], DELETE, NAMED if digest in digests else "child of a deleted index only")
+        _planned(
+            repository.manifests[digest],
+            DELETE,
+            NAMED if digest in digests else repository.unfinished.get(digest, "child of a deleted index only"),
+        )
         for digest in _index_first(repository, doomed)
     ]
     manifests += [
@@ -156,6 +174,19 @@ def _delete_named(
         if digest not in going
     ]
     return RepositoryPlan(repository.name, tags, tuple(manifests)), refusals, absent
+
+
+def _fate(
+    repository: Repository,
+    tag: Tag,
+    going: t.AbstractSet[str],
+    named_tags: t.AbstractSet[str],
+    lost: t.AbstractSet[t.Tuple[str, str]],
+) -> t.Tuple[str, str]:
+    """What happens to TAG, and why."""
+    if tag.digest in going or (repository.name, tag.name) in lost:
+        return DELETE, NAMED if tag.name in named_tags else "on a named manifest"
+    return KEEP, "not named"
 
 
 def _parked_with(repository: Repository, going: t.AbstractSet[str]) -> t.Dict[str, str]:
@@ -211,8 +242,8 @@ def _refuse(
 
 
 def _lonely_children(repository: Repository, named: t.Set[str]) -> t.List[str]:
-    """Children, nested ones too, of the NAMED that nothing which stays needs."""
-    below = _reach(repository, named) - named
+    """Children, nested ones too, of the NAMED that nothing which stays needs, and likewise what an earlier run has left of its own."""
+    below = _reach(repository, named).union(repository.unfinished) - named
     roots = {tag.digest for tag in repository.tags if tag.digest and tag.digest not in named}
     roots.update(digest for digest in repository.manifests if digest not in below and digest not in named)
     return sorted(below - _reach(repository, roots))

@@ -78,6 +78,7 @@ options:
     description:
       - The registry's URL, to be noted in the backup, so that M(fleetops.container_registry.registry_prune) finds an interrupted run of
         this module in O(backup_dir) and finishes it.
+      - A plan that was made at another address is refused. Without it, a plan is only held against the tags of the store.
     type: str
   purge_stale_uploads:
     description:
@@ -299,12 +300,14 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
 
 def job(module: StoreModule) -> Result:
     """Carry out what the options ask for, with a backup if there is a directory for it."""
-    wish = {name: value for name, value in module.params.items() if name not in ("backup_dir", "url", "protected")}
+    wish = {name: value for name, value in module.params.items() if name not in ("backup_dir", "protected")}
     try:
         wish["protection"] = parse_protected(module.params["protected"]) if module.params["protected"] else None
     except ReferenceInvalid as error:
         raise ModuleFailure("protected: %s" % error) from error
-    registry = registry_of(module.params["url"], module.params["storage_root"])
+    wish["url"] = address_of(module.params["url"])
+    # A backup is of the registry that it was told, or of its store.
+    registry = wish["url"] or "file://" + os.path.abspath(module.params["storage_root"])
     now = time.time()
     run = uuid.uuid4().hex
     journals: list[JournalWriter] = []
@@ -331,12 +334,10 @@ def job(module: StoreModule) -> Result:
     return result
 
 
-def registry_of(url: t.Optional[str], storage_root: str) -> str:
-    """The registry that a backup is about: its URL as the API's modules write it, or its store where nobody has said one."""
-    if not url:
-        return "file://" + os.path.abspath(storage_root)
+def address_of(url: t.Optional[str]) -> t.Optional[str]:
+    """URL as the API's modules write it, None without one. Raises ModuleFailure."""
     try:
-        return Address.parse(url).base
+        return Address.parse(url).base if url else None
     except AddressInvalid as error:
         raise ModuleFailure("%s. Nothing was done" % error) from error
 

@@ -43,7 +43,8 @@ class Incomplete(StorageError):
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user asks of one run. PLAN_ID: the plan that was approved, or None. PROTECTION: what stays.
+    """What the user asks of one run. PLAN_ID: the plan that was approved, or None. URL: of the registry on the store, as plans have
+    it, or None. PROTECTION: what stays.
 
     LEASE: the path of the lease that RUN_ID must hold while anything is removed, or None. Times in seconds.
     """
@@ -52,6 +53,7 @@ class Wish:
     registry_stopped_or_read_only: bool = False
     plan_file: t.Optional[str] = None
     plan_id: t.Optional[str] = None
+    url: t.Optional[str] = None
     purge_stale_uploads: bool = False
     stale_uploads_after: float = 7 * 86400.0
     remove_empty_repositories: bool = False
@@ -191,6 +193,11 @@ def _read_plan(wish: Wish) -> t.Optional[Plan]:
         raise StorageError(
             "the plan file %s cannot be used: %s. Make the plan again. Nothing was done" % (wish.plan_file, error)
         ) from error
+    if wish.url and plan.url != wish.url:
+        raise StorageError(
+            "the plan file %s is of the registry at %s, and url is %s. Make the plan at that address, or correct url. Nothing was done"
+            % (wish.plan_file, plan.url or "no known address", wish.url)
+        )
     if wish.plan_id and plan.identity != wish.plan_id:
         raise StorageError(
             "the plan file %s holds the plan %s, not the approved %s: review it and approve that one. Nothing was done"

@@ -536,6 +536,20 @@ def test_only_the_approved_plan(store, tmp_path):
     assert carry_out(wish_for(store, tmp_path, plan, plan_id=plan.identity))["changed"] is True
 
 
+@pytest.mark.parametrize("made_at", ["https://other.example", ""])
+def test_a_plan_that_was_made_at_another_address_is_refused(store, tmp_path, made_at):
+    digest = store.image("app", "x")
+    plan = plan_of(planned("app", [("x", digest, DELETE)], [(digest, "image")]), url=made_at)
+    for check_mode in (True, False):
+        with pytest.raises(
+            StorageError, match="is of the registry at .*, and url is https://r.example.*Nothing was done"
+        ):
+            carry_out(wish_for(store, tmp_path, plan, url="https://r.example"), check_mode)
+    assert held_in(store, "app")[0] == {"x": digest}
+    own = plan_of(planned("app", [("x", digest, DELETE)], [(digest, "image")]), url="https://r.example")
+    assert carry_out(wish_for(store, tmp_path, own, url="https://r.example"))["changed"] is True
+
+
 def test_a_held_plan_needs_approval(store, tmp_path):
     digest = store.image("app", "x")
     plan = plan_of(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.fleetops.container_registry.tests.rig.binaries import VERSIONS, registry_binary
 from ansible_collections.fleetops.container_registry.tests.rig.require import obtain
+from ansible_collections.fleetops.container_registry.tests.rig.role_page import ROWS, of_other_types, typed
 from ansible_collections.fleetops.container_registry.tests.rig.role_support import Operated, Site, answers
 
 POLICIES = [
@@ -16,6 +17,7 @@ POLICIES = [
     {"name": "the rest", "keep_newest": 1, "keep_tags": ["latest"]},
     {"name": "pushed over", "untagged": True, "delete": "all"},
 ]
+LEFT = ("configure", "prune", "garbage_collect", "repair")
 REPOSITORIES = ("shop/api", "shop/web", "tools")
 
 
@@ -54,11 +56,13 @@ class Story:
             self.moments = [self.now()]
             self.plays = []
             self.pruned = []
+            self.left = []
             for options in (["--check", "--diff"], [], []):
                 play = self.site.role("main", *options, registry_policies=POLICIES, registry_max_delete_percent=90)
                 assert play.status == 0, play.output[-6000:]
                 self.plays.append(play)
                 self.pruned.append({host: play.result(host, "prune") for host in hosts})
+                self.left.append({host: {name: play.result(host, name) for name in LEFT} for host in hosts})
                 self.moments.append(self.now())
         except BaseException:
             self.stop()
@@ -161,3 +165,16 @@ def test_the_backup_brings_back_a_tag_before_its_blobs_are_collected(story):
     restored = story.site.role("restore")
     assert restored.status == 0, restored.output[-4000:]
     assert {version: story.registries[version].tags("shop/api")["v0.9"] for version in gone} == gone
+
+
+def test_what_the_role_leaves_is_what_its_page_says(story, version):
+    for left in story.left:
+        for name, value in left[f"r{version}"].items():
+            assert of_other_types(f"registry_{name}_result", value) == {}, name
+    checked, real, _again = (left[f"r{version}"] for left in story.left)
+    for left in (checked, real):
+        assert set(left["configure"]) == set(typed(ROWS["registry_configure_result"]))
+    assert (checked["configure"]["would_enable"], real["configure"]["restarted"]) == (True, True)
+    assert checked["garbage_collect"]["predicted_after_prune"] > checked["garbage_collect"]["eligible_now"]
+    assert "window_seconds" in real["garbage_collect"]
+    assert real["repair"] == {}

@@ -12,16 +12,10 @@ from typing import Any
 
 import yaml
 from ansible_collections.fleetops.container_registry.tests.rig.modules import documented_returns
+from ansible_collections.fleetops.container_registry.tests.rig.role_page import ROWS, SECTION, typed
 from ansible_collections.fleetops.container_registry.tests.unit.tooling.test_role_variables import tasks
 
 HOUSE = Path(__file__).resolve().parents[3]
-SECTION = (
-    (HOUSE / "docs" / "role.md").read_text(encoding="utf-8").partition("\n## What the role leaves for the play\n")[2]
-)
-ROWS = {
-    cells[1].strip(" `"): cells[3]
-    for cells in (line.split("|") for line in SECTION.splitlines() if line.startswith("| `"))
-}
 MODULE = "fleetops.container_registry."
 # A key that a Jinja expression gives a dictionary.
 KEY = re.compile(r"'(\w+)':")
@@ -50,10 +44,6 @@ def keys_given(value: Any, variables: dict) -> set[str]:
         if name in text and (isinstance(variables[name], dict) or KEY.search(str(variables[name]))):
             found |= keys_given(variables[name], {})
     return found
-
-
-def typed(text: str) -> dict[str, str]:
-    return dict(re.findall(r"`(\w+)` \((bool|str|int|float|dict|list)\b", text))
 
 
 def test_every_variable_that_the_role_leaves_is_documented_and_none_else():

@@ -19,8 +19,8 @@ from ansible_collections.fleetops.container_registry.tests.rig.window_support im
     Windowed,
     Writer,
     kill_play,
-    program_of,
     run_out,
+    running,
     until,
     watchdog_of,
     working_for,
@@ -45,11 +45,6 @@ done
 
 # One play works on many registries, and a busy machine takes its time.
 pytestmark = pytest.mark.timeout(1800)
-
-
-def running(words: str) -> list[int]:
-    """The processes of this host whose command line has WORDS."""
-    return [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and words in program_of(int(pid))]
 
 
 class Story:

@@ -21,7 +21,9 @@ from ansible_collections.fleetops.container_registry.tests.rig.role_support impo
 )
 from ansible_collections.fleetops.container_registry.tests.rig.window_support import (
     add_garbage,
+    kill_play,
     run_out,
+    running,
     until,
     watchdog_of,
 )
@@ -35,6 +37,13 @@ HIDING = """\
       proxy_hide_header Docker-Distribution-Api-Version;
     }}
   }}
+"""
+
+# A way to another machine, as ssh is one: what runs at its end has neither our environment nor our process group.
+ELSEWHERE = """\
+#!/bin/sh
+shift
+exec env -i PATH="$PATH" setsid -w "$@"
 """
 
 
@@ -293,3 +302,42 @@ def test_a_registry_behind_a_proxy_is_stopped_and_collected(stage, tmp_path):
         assert play.status == 0, play.output[-4000:]
     scene.is_as_it_was()
     assert scene.registry.bytes_on_disk() < scene.bytes
+
+
+@pytest.mark.parametrize("mode", ["readonly", "stopped"])
+def test_a_collector_that_nobody_can_see_keeps_the_next_run_from_letting_writers_in(stage, mode):
+    scene = stage("3.1")
+    way = scene.registry.home / "ssh"
+    way.write_text(ELSEWHERE, encoding="utf-8")
+    way.chmod(0o755)
+    settings = {
+        "registry_argv": [str(way), "elsewhere", str(scene.registry.home / "collector")],
+        "registry_garbage_collect_mode": mode,
+        "registry_window_watchdog": False,
+        "registry_window_timeout": "3m",
+    }
+    closed = "read_only" if mode == "readonly" else "down"
+    scene.mark("hold-collector")
+    run = scene.site.begin(str(PLAYBOOKS / "role.yml"), test_entry="garbage_collect", **settings)
+    log = scene.site.home / "background.log"
+    until(
+        lambda: (scene.registry.home / "collecting").exists() or run.poll() is not None,
+        lambda: log.read_text(encoding="utf-8")[-4000:],
+    )
+    kill_play(run)
+    window = json.loads((scene.registry.state / "window.json").read_text(encoding="utf-8"))["collection"]
+    for word in ("", f"{window}0"):
+        refused = scene.collect(**settings, registry_window_collector_ended=word)
+        assert refused.status != 0
+        assert "nobody may write to the registry yet" in refused.failure
+        assert f"registry_window_collector_ended={window}" in refused.failure
+        assert answers(scene.registry.url) == closed
+        assert "window.json" in scene.state
+    # It is still there, and whoever looks sees that.
+    words = f"{scene.registry.home}/collector garbage-collect"
+    assert running(words)
+    scene.unmark("hold-collector")
+    until(lambda: not running(words), "the collector elsewhere does not end")
+    again = scene.collect(**settings, registry_window_collector_ended=window)
+    assert again.status == 0, again.output[-4000:]
+    scene.is_as_it_was()

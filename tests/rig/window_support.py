@@ -214,6 +214,11 @@ def program_of(pid: int) -> str:
         return ""
 
 
+def running(words: str) -> list[int]:
+    """The processes of this host whose command line has WORDS."""
+    return [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and words in program_of(int(pid))]
+
+
 def family_of(pid: int) -> list[int]:
     """PID and all that it has started, whatever sessions these are in."""
     parents: dict[int, list[int]] = {}

@@ -148,7 +148,8 @@ class RegistryModule:
         except ModuleFailure as failure:
             self._leave(dict({"changed": False}, **failure.result), failure.message)
         except RegistryError as error:
-            self._leave({"changed": False, "error": error.as_dict()}, error.message)
+            asked = {"error": error.as_dict()} if error.method else {}
+            self._leave(dict({"changed": False}, **asked), error.message)
         except CLEAR_ERRORS as error:
             self._leave({"changed": False}, str(error))
         except Exception as error:  # the one place that turns anything unforeseen into a failed task

@@ -109,10 +109,6 @@ class Pusher:
             self._known.add((repository, digest))
         return {"mediaType": media_type, "digest": digest, "size": len(content)}
 
-    def forget(self) -> None:
-        """Upload every blob again from now on: garbage collection may have taken it."""
-        self._known.clear()
-
     def raw_manifest(self, repository: str, reference: str, body: bytes, media_type: str) -> Pushed:
         """Push BODY as it is."""
         url = f"{self.url}/v2/{repository}/manifests/{reference}"

@@ -319,6 +319,6 @@ def answers(url: str) -> str:
     """What the registry lets a client do: enabled, disabled, read_only, or "down"."""
     try:
         with RegistryClient(Connection(url=url, retries=0)) as client:
-            return client.probe_delete()
+            return client.probe().delete
     except RegistryError:
         return "down"

@@ -515,10 +515,6 @@ class RegistryClient:
 
     # Probing: nothing is changed by any of these
 
-    def probe_delete(self, repository: str = PROBE_REPOSITORY) -> str:
-        """Whether manifests can be deleted: ENABLED, DISABLED, READ_ONLY, PROXY or UNKNOWN, by deleting what cannot exist."""
-        return self.probe(repository).delete
-
     def probe(self, repository: str = PROBE_REPOSITORY) -> Abilities:
         """What may be done, by requests that cannot change anything: a digest and a tag that nobody has are deleted, and an index
         is pushed under a digest that it does not have, with a child that does not exist. A product that is known not to delete

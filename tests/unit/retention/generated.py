@@ -24,6 +24,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     Snapshot,
     Tag,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.options import Pulls
 from ansible_collections.fleetops.container_registry.tests.unit.retention.building import DAY, NOW, digest
 from hypothesis import strategies as st
 
@@ -160,14 +161,22 @@ _KEEPS: t.Dict[str, st.SearchStrategy[t.Any]] = {
     "keep_unexpired": st.just("expires"),
 }
 _UNTAGGED_KEEPS = {"keep_younger_than": st.sampled_from(("1d", "7d", "1y")), "keep_unexpired": st.just("expires")}
+_PULLED: t.Dict[str, st.SearchStrategy[t.Any]] = {"keep_pulled_within": st.sampled_from(("1d", "30d", "399d"))}
+# Every keep clause there is, as (clause, of untagged manifests?).
+KEEP_CLAUSES = [(key, False) for key in sorted({**_KEEPS, **_PULLED})] + [
+    (key, True) for key in sorted(_UNTAGGED_KEEPS)
+]
 
 
 @st.composite
 def keep_clauses(draw: st.DrawFn, untagged: bool = False) -> t.Dict[str, t.Any]:
     """One keep clause, with what belongs to it."""
-    choices = _UNTAGGED_KEEPS if untagged else _KEEPS
-    key = draw(st.sampled_from(sorted(choices)))
-    clause = {key: draw(choices[key])}
+    return draw(_clause(draw(st.sampled_from(sorted(_UNTAGGED_KEEPS if untagged else _KEEPS))), untagged))
+
+
+@st.composite
+def _clause(draw: st.DrawFn, key: str, untagged: bool) -> t.Dict[str, t.Any]:
+    clause = {key: draw((_UNTAGGED_KEEPS if untagged else {**_KEEPS, **_PULLED})[key])}
     if key == "keep_newest":
         clause["order_by"] = draw(st.sampled_from(("created", "pushed", "version", "name")))
         if draw(st.booleans()):
@@ -200,6 +209,46 @@ def policies(draw: st.DrawFn) -> t.List[t.Dict[str, t.Any]]:
                 policy.update(draw(keep_clauses(untagged)))
         raw.append(policy)
     return raw
+
+
+@st.composite
+def one_more_clause(draw: st.DrawFn, key: str, untagged: bool) -> t.Tuple[t.List[t.Any], t.List[t.Any]]:
+    """Policies without the keep clause KEY in some of them, and the same with it there. UNTAGGED: in those of untagged manifests."""
+    fewer: t.List[t.Dict[str, t.Any]] = []
+    more: t.List[t.Dict[str, t.Any]] = []
+    raw = draw(policies())
+    if not any(entry.get("untagged", False) == untagged for entry in raw):
+        last = {"name": "the rest", **({"untagged": True} if untagged else {"tags": ["*"]})}
+        raw.append({**last, **draw(keep_clauses(untagged))})
+    for policy in raw:
+        entry = policy
+        if policy.get("untagged", False) == untagged and (not more or draw(st.booleans())):
+            belongs = (key, "keep", "delete", *(("order_by", "group_by") if key == "keep_newest" else ()))
+            entry = {name: value for name, value in policy.items() if name not in belongs}
+            if untagged:
+                entry["keep_younger_than"] = "1d"  # it has one, whether it says so or not: what it says may be more
+            elif not any(name.startswith("keep") for name in entry):
+                other = draw(st.sampled_from(sorted(set(_KEEPS) - {key, "keep_newest"})))
+                entry.update(draw(_clause(other, untagged)))
+            policy = {**entry, **draw(_clause(key, untagged))}
+        fewer.append(entry)
+        more.append(policy)
+    return fewer, more
+
+
+@st.composite
+def pulls(draw: st.DrawFn) -> Pulls:
+    """Pull times of manifests, recorded since more than a year ago or since yesterday."""
+    drawn = draw(st.binary(min_size=MOST + 1, max_size=MOST + 1))
+    last = {
+        repository: {
+            digest(name_of(repository, number)): NOW - _choose((0.5, 20, 300, 399.5), byte) * DAY
+            for number, byte in enumerate(drawn[1:])
+            if byte % 5
+        }
+        for repository in ("team/app", "other")
+    }
+    return Pulls(NOW - (1.5 if drawn[0] % 8 == 0 else 400) * DAY, last)
 
 
 @st.composite

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import random
 
+import pytest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import (
     TOMBSTONE,
     Descriptor,
@@ -34,12 +35,18 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.retent
     Options,
     make_plan,
 )
-from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.policy import compile_policies
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.policy import (
+    _CHECKS,
+    _NEED_TAGS,
+    compile_policies,
+)
 from ansible_collections.fleetops.container_registry.tests.unit.retention.building import NOW, digest, image, index
 from ansible_collections.fleetops.container_registry.tests.unit.retention.generated import (
-    keep_clauses,
+    KEEP_CLAUSES,
+    one_more_clause,
     policies,
     protections,
+    pulls,
     repositories,
     snapshots,
 )
@@ -168,21 +175,34 @@ def test_applying_a_plan_and_planning_again_changes_nothing(snapshot, raw, prote
     assert deeds(make_plan(after, compiled, options)) == (set(), set())
 
 
-@cases(600)
-@given(snapshots(), policies(), protections(), OPTIONS, st.data())
-def test_one_more_keep_clause_never_deletes_more(snapshot, raw, protected, options, data):
-    candidates = [entry for entry in raw if "keep" not in entry and "delete" not in entry]
-    if not candidates:
-        return
-    chosen = data.draw(st.sampled_from(candidates))
-    clause = data.draw(keep_clauses(chosen.get("untagged", False)))
-    if set(clause) & set(chosen):
-        return
-    more = [dict(entry, **clause) if entry is chosen else entry for entry in raw]
-    fewer_tags, fewer_manifests = deeds(make_plan(snapshot, compile_policies(more, protected), options))
-    tags, manifests = deeds(make_plan(snapshot, compile_policies(raw, protected), options))
-    assert fewer_tags <= tags
-    assert fewer_manifests <= manifests
+def test_every_keep_clause_is_among_those_that_are_tried():
+    keys = {key for key in _CHECKS if key.startswith("keep_")}
+    assert {key for key, _untagged in KEEP_CLAUSES} == keys
+    assert {key for key, untagged in KEEP_CLAUSES if untagged} == keys - set(_NEED_TAGS)
+
+
+@pytest.mark.parametrize(("key", "untagged"), KEEP_CLAUSES)
+def test_one_more_keep_clause_never_deletes_more(key, untagged):
+    """In one policy of several or in more of them, over two repositories that share manifests."""
+    spared = []
+
+    @cases(300)
+    @given(
+        st.tuples(repositories("team/app"), repositories("other")),
+        one_more_clause(key, untagged),
+        protections(),
+        OPTIONS,
+        pulls(),
+    )
+    def never(seen, both, protected, options, pulled):
+        options = dataclasses.replace(options, pulls=pulled)
+        fewer, more = (deeds(make_plan(Snapshot(NOW, seen), compile_policies(raw, protected), options)) for raw in both)
+        assert more[0] <= fewer[0]
+        assert more[1] <= fewer[1]
+        spared.append(more != fewer)
+
+    never()
+    assert any(spared)
 
 
 @cases(400)

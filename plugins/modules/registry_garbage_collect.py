@@ -96,6 +96,7 @@ options:
   max_percent:
     description:
       - Collect nothing if more than this percentage of the store's blobs would go. Without it there is no such limit.
+      - With O(storage_root) the blobs are counted in the store. Without it those count that the collector marks, some of which may not be there.
     type: float
   allow_empty:
     description:

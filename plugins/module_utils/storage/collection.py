@@ -32,6 +32,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.garbage import Garbage
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.layout import (
+    count_blobs,
     holds_blobs,
     tree_of,
 )
@@ -171,14 +172,20 @@ def find_guards(wish: Wish, output: CollectorOutput, garbage: Garbage) -> t.List
                 size,
             )
         )
-    # In whole tenths, rounded up, so that the value that is named does let it through.
-    percent = -(-1000 * eligible // (eligible + marked)) / 10.0 if eligible else 0.0
-    if wish.max_percent is not None and 100.0 * eligible > wish.max_percent * (eligible + marked):
+    if wish.max_percent is None or not eligible:
+        return found
+    total = eligible + marked
+    if wish.storage_root:
+        # What is marked may not be there at all: layers that stay at their maker's place, blobs that are lost.
+        total = max(eligible, min(total, count_blobs(tree_of(wish.storage_root))))
+    if 100.0 * eligible > wish.max_percent * total:
+        # In whole tenths, rounded up, so that the value that is named does let it through.
+        percent = -(-1000 * eligible // total) / 10.0
         found.append(
             Guard(
                 "max_percent",
                 "%d of %d blobs would go (%g %%) and max_percent allows %g: max_percent=%g lets this through"
-                % (eligible, eligible + marked, percent, wish.max_percent, percent),
+                % (eligible, total, percent, wish.max_percent, percent),
                 str(percent),
             )
         )

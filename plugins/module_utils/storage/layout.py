@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import typing as t
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.errors import StoreInvalid
 
@@ -47,6 +48,23 @@ def layer_link_path(tree: str, repository: str, digest: str) -> str:
     """The file that gives REPOSITORY access to the blob DIGEST."""
     algorithm, encoded = digest.split(":", 1)
     return os.path.join(tree, "repositories", repository, "_layers", algorithm, encoded, "link")
+
+
+def count_blobs(tree: str) -> int:
+    """How many blobs the store has, of every algorithm. Raises OSError for what cannot be read; a store without blobs has none."""
+    count = 0
+    for algorithm in _folders(os.path.join(tree, "blobs")):
+        for prefix in _folders(algorithm):
+            count += len(os.listdir(prefix))
+    return count
+
+
+def _folders(path: str) -> t.List[str]:
+    try:
+        with os.scandir(path) as listing:
+            return [entry.path for entry in listing if entry.is_dir()]
+    except FileNotFoundError:
+        return []
 
 
 def holds_blobs(tree: str) -> bool:

@@ -36,9 +36,11 @@ def last_activity(tree: str) -> t.Optional[Activity]:
 
     The registry makes and removes each upload in _uploads (paths.go, the same in 2.x and 3.x), so the time of that folder tells of
     those that have ended, too. What vanishes meanwhile is passed over. Raises OSError for what cannot be read.
+
+    A repository behind a symbolic link is pushed to as any other, so links are followed, each folder once.
     """
     last: t.Optional[Activity] = None
-    for name, folder in _upload_folders(os.path.join(tree, "repositories"), ""):
+    for name, folder in _upload_folders(os.path.join(tree, "repositories"), "", set()):
         for when in _times(folder):
             if last is None or when > last.when:
                 last = Activity(name, when)
@@ -65,17 +67,21 @@ def wait_for_quiet(
         pause(min(missing, left, _MAX_PAUSE))
 
 
-def _upload_folders(path: str, name: str) -> t.Iterator[t.Tuple[str, str]]:
+def _upload_folders(path: str, name: str, seen: t.Set[t.Tuple[int, int]]) -> t.Iterator[t.Tuple[str, str]]:
     try:
+        own = os.stat(path)
+        if (own.st_dev, own.st_ino) in seen:
+            return
+        seen.add((own.st_dev, own.st_ino))
         with os.scandir(path) as listing:
-            folders = [entry for entry in listing if entry.is_dir(follow_symlinks=False)]
+            folders = [entry for entry in listing if entry.is_dir()]
     except FileNotFoundError:
         return
     for entry in folders:
         if entry.name == "_uploads":
             yield name, entry.path
         elif not entry.name.startswith("_"):
-            yield from _upload_folders(entry.path, name + "/" + entry.name if name else entry.name)
+            yield from _upload_folders(entry.path, name + "/" + entry.name if name else entry.name, seen)
 
 
 def _times(folder: str) -> t.Iterator[float]:

@@ -22,6 +22,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
     StorageError,
     StoreInvalid,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.layout import count_blobs
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.scan_file import read_scan
 from ansible_collections.fleetops.container_registry.tests.unit.storage.made_store import MadeStore
 
@@ -37,6 +38,8 @@ class StandIn:
         self.calls = folder / "calls"
         self.version = "registry github.com/docker/distribution 2.8.2"
         self.marked = 6
+        while count_blobs(store.tree) < self.marked:
+            store.blob(b"kept %d" % count_blobs(store.tree))
         self.garbage = [store.blob(b"%d" % number * 10, at=NOW - 7200) for number in range(4)]
         self.after = ""
 
@@ -140,6 +143,14 @@ def test_what_max_percent_names_does_pass(stand_in):
     shown = run(stand_in, check_mode=True, max_percent=10.0)
     assert shown["blocked_by"][0]["passes_with"] == "57.2"
     assert run(stand_in, check_mode=True, max_percent=57.2)["blocked_by"] == []
+
+
+def test_what_is_marked_and_not_there_does_not_widen_max_percent(stand_in):
+    """Layers that stay at their maker's place are marked, and so is what is lost."""
+    stand_in.marked = 600
+    shown = run(stand_in, check_mode=True, max_percent=10.0)
+    assert shown["blocked_by"][0]["passes_with"] == "40.0"
+    assert "4 of 10 blobs" in shown["blocked_by"][0]["message"]
 
 
 def test_a_collector_that_marks_nothing_is_not_believed(stand_in):

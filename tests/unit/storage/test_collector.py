@@ -38,6 +38,9 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
     CollectorTimedOut,
 )
 
+# Collectors are ended by the mark of their run, so that other tests on this machine must have another one.
+RUN = f"run-{os.getpid()}"
+
 SUMMARY = "printf '\\n1 blobs marked, 0 blobs and 0 manifests eligible for deletion\\n'"
 
 
@@ -54,7 +57,7 @@ def program(tmp_path):
     return write
 
 
-def collect(path, dry_run=True, timeout=None, run_id="run"):
+def collect(path, dry_run=True, timeout=None, run_id=RUN):
     output = CollectorOutput()
     return output, list(Collector([path], "/etc/config.yml", run_id, timeout).run(output, dry_run))
 
@@ -138,14 +141,14 @@ def test_a_program_that_is_not_there(tmp_path):
 
 def test_an_endless_line_is_cut(program):
     path = program("head -c 1000000 /dev/zero | tr '\\0' x; echo; " + SUMMARY)
-    lengths = [len(line) for line in CollectorProcess([path], "run").lines()]
+    lengths = [len(line) for line in CollectorProcess([path], RUN).lines()]
     assert max(lengths) <= 2 * collector_process.MAX_LINE_BYTES
     assert collect(path)[0].complete
 
 
 def test_of_the_errors_only_the_end_is_kept(program):
     path = program("head -c 1000000 /dev/zero | tr '\\0' x >&2; echo the end >&2")
-    process = CollectorProcess([path], "run")
+    process = CollectorProcess([path], RUN)
     assert list(process.lines()) == []
     assert process.returncode == 0
     assert process.stderr_tail.endswith("the end")
@@ -202,7 +205,7 @@ def test_a_collector_in_a_container_is_ended_with_its_client(program, tmp_path, 
     )
     output = CollectorOutput()
     with pytest.raises(CollectorTimedOut) as caught:
-        list(Collector([path, "exec", "box", "registry"], "/c.yml", "the-run", 1.5).run(output, True))
+        list(Collector([path, "exec", "box", "registry"], "/c.yml", RUN, 1.5).run(output, True))
     assert caught.value.details["collector_ended"] is True
     assert gone(tmp_path / "inside")
 
@@ -217,7 +220,7 @@ def test_where_nobody_can_look_the_message_says_so(program, monkeypatch):
 
 def test_a_consumer_that_fails_ends_the_collector(program, tmp_path):
     path = program("echo $$ > '%s/self'; echo a; exec sleep 300" % tmp_path)
-    lines = CollectorProcess([path], "run").lines()
+    lines = CollectorProcess([path], RUN).lines()
     assert next(lines) == b"a"
     lines.close()
     assert gone(tmp_path / "self")
@@ -232,7 +235,7 @@ def test_the_collector_has_ended_when_an_error_in_between_arrives(program, tmp_p
         raise KeyError(digest)
 
     try:
-        list(Collector([path], "/c.yml", "run").run(CollectorOutput(refuse), True))
+        list(Collector([path], "/c.yml", RUN).run(CollectorOutput(refuse), True))
     except KeyError:
         assert gone(tmp_path / "self")
     else:

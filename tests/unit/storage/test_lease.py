@@ -374,9 +374,9 @@ def test_a_lease_of_before_a_restart_of_the_host_has_no_watchdog(place, monkeypa
 
 
 def test_a_job_has_ended_when_its_result_is_there_or_nobody_of_it_is(tmp_path):
-    orders = Orders(run_id="test-job")
+    orders = Orders(run_id=f"test-job-{os.getpid()}")
     path = str(tmp_path / "lease")
-    window.hold(path, Orders(run_id="test-job", watched=False), 300.0, 600.0, False)
+    window.hold(path, Orders(run_id=f"test-job-{os.getpid()}", watched=False), 300.0, 600.0, False)
     job = tmp_path / "job"
     job.write_text('{"started": 1, "finished": 0}', encoding="utf-8")
     environment = dict(os.environ, **{WINDOW_MARKER: orders.run_id})
@@ -396,7 +396,7 @@ def test_a_job_has_ended_when_its_result_is_there_or_nobody_of_it_is(tmp_path):
 
 def test_quiet_ends_what_works_in_the_window(tmp_path, monkeypatch):
     monkeypatch.setattr(giving, "_SETTLED_SECONDS", 0.1)
-    orders = Orders(run_id="test-quiet", collector_argv=[sys.executable])
+    orders = Orders(run_id=f"test-quiet-{os.getpid()}", collector_argv=[sys.executable])
     environment = dict(os.environ, **{WINDOW_MARKER: orders.run_id})
     with subprocess.Popen(["sleep", "600"], env=environment) as worker:
         until(lambda: giving.works_in_window(orders.run_id), "the worker did not start")

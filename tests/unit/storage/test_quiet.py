@@ -54,6 +54,17 @@ def test_a_store_without_uploads_is_quiet_at_once(store):
     assert (waited.quiet, waited.seconds, waited.last, store.pauses) == (True, 0.0, None, [])
 
 
+def test_a_repository_behind_a_link_counts_and_a_circle_ends(store, tmp_path_factory):
+    store.touch("team/app", 100.0)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "deep" / "_uploads").mkdir(parents=True)
+    os.utime(elsewhere / "deep" / "_uploads", (900.0, 900.0))
+    (store.tree / "repositories" / "linked").symlink_to(elsewhere)
+    (elsewhere / "circle").symlink_to(store.tree / "repositories")
+    last = last_activity(str(store.tree))
+    assert (last.repository, last.when) == ("linked/deep", 900.0)
+
+
 @pytest.mark.parametrize("parts", [(), ("uuid", "data"), ("uuid", "startedat")])
 def test_every_trace_of_an_upload_counts(store, parts):
     store.touch("team/app", 900.0, *parts)

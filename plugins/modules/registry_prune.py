@@ -458,7 +458,9 @@ held:
   type: list
   elements: str
 plan_warnings:
-  description: Doubts about the policies, such as a pattern that matches nothing. They are shown as warnings, too.
+  description:
+    - Doubts about the policies, such as a pattern that matches nothing, or a policy that needs a O(store_scan) and has none. They are shown
+      as warnings, too.
   returned: once a plan was made
   type: list
   elements: str

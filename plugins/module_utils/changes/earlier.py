@@ -45,7 +45,7 @@ def with_grace(policies: Policies, journals: t.Sequence[Journal], due: t.Sequenc
     return _pinning(
         policies,
         {
-            (name, digest)
+            (name, digest): "in the grace that the run %s has promised" % journal.run
             for journal in journals
             if journal not in due
             for name, saved in journal.repositories.items()
@@ -130,9 +130,9 @@ def protected_by_name(due: t.Sequence[Journal], protected: Protected, snapshot: 
     return frozenset(pins)
 
 
-def with_pins(policies: Policies, pins: Pins) -> Policies:
-    """POLICIES that also protect PINS."""
-    return _pinning(policies, pins) if pins else policies
+def with_pins(policies: Policies, pins: Pins, why: str) -> Policies:
+    """POLICIES that also protect PINS, for the reason WHY."""
+    return _pinning(policies, dict.fromkeys(pins, why)) if pins else policies
 
 
 def close_finished(
@@ -182,8 +182,10 @@ def _settled(saved: SavedRepository, seen: Repository, plan: RepositoryPlan, by_
     return seen.revisions is not None or left.issubset(seen.unfinished)
 
 
-def _pinning(policies: Policies, pins: t.AbstractSet[t.Tuple[str, str]]) -> Policies:
-    return replace(policies, protected=replace(policies.protected, pinned=policies.protected.pinned | pins))
+def _pinning(policies: Policies, pins: t.Mapping[t.Tuple[str, str], str]) -> Policies:
+    before = policies.protected
+    protected = replace(before, pinned=before.pinned.union(pins), because={**before.because, **pins})
+    return replace(policies, protected=protected)
 
 
 def _led_to(repository: Repository) -> t.Set[str]:

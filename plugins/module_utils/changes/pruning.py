@@ -75,6 +75,10 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.retent
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.compiled import Policies
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.plan import Options, make_plan
 
+# Why something is kept whatever a policy says, in the words of a plan.
+HELD = "held after it was restored"
+BY_NAME = "protected by the name of a tag that an earlier run has taken off"
+
 
 @dataclass(frozen=True)
 class PruneRequest:
@@ -132,15 +136,15 @@ def prune(
     policies = with_grace(request.policies, journals, due)
     state = read_state(request.backup_dir, url) if request.backup_dir else None
     held = held_manifests(state, now) if state is not None else frozenset()
-    policies = with_pins(policies, held)
+    policies = with_pins(policies, held, HELD)
     saved = _approved(request, url)
     looked = _look(client, request, _wanted(policies, saved), now, progress)
     strike_tagged(journals, looked.snapshot, request.check)
     # Without what has a tag: an interrupted run has not taken it off, so this one may, and a grace begins once it is off.
-    policies = with_pins(with_grace(request.policies, journals, due), held)
+    policies = with_pins(with_grace(request.policies, journals, due), held, HELD)
     looked = with_unfinished(client, looked, unfinished_of(due))
     by_name = protected_by_name(due, policies.protected, looked.snapshot)
-    policies = with_pins(policies, by_name)
+    policies = with_pins(policies, by_name, BY_NAME)
     if request.policies.needs.untagged and request.scan is not None and request.scan.source == GARBAGE_COLLECT:
         looked = _with_doubt(client, looked)
     seen = looked.snapshot

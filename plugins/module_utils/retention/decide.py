@@ -153,9 +153,9 @@ class _Telling:
             return self._companion_verdict(tag.name)
         if tag.digest is not None and tag.digest in graph.manifests:
             return Verdict(True, reasons.TOMBSTONE)
-        protected = self.policies.protected.covers_tag(graph.repository.name, tag.name)
-        if protected or tag.hold:
-            return Verdict(True, reasons.PROTECTED if protected else "kept: %s" % tag.hold)
+        why = self.policies.protected.why_tag(graph.repository.name, tag.name) or tag.hold
+        if why:
+            return Verdict(True, reasons.protected(why))
         if tag.name in graph.repository.unfinished_tags:
             return Verdict(False, reasons.UNFINISHED_GOES)
         if self.options.remove_dangling_tags:

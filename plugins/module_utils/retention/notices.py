@@ -16,6 +16,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.retent
     NOT_A_VERSION,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.compiled import (
+    PUSHED,
     Policies,
     Policy,
 )
@@ -24,6 +25,14 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.retent
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.protection import Entry
 
 _EXAMPLES = 5
+_NOT_LISTED = (
+    'policy "%s" is about manifests without a tag, which nothing lists in %s: it deletes none there. store_scan takes a list: of'
+    " registry_storage_info, or of registry_garbage_collect"
+)
+_NO_PUSH_TIMES = (
+    'policy "%s" orders by push time, which nothing tells here, so that its keep_newest keeps all that it governs. store_scan takes the'
+    " times: of registry_storage_info"
+)
 _ODDITIES = {
     NOT_A_VERSION: 'policy "%s" keeps what is no version: %s',
     NO_GROUP: 'policy "%s" keeps what its group_by does not match: %s',
@@ -42,6 +51,7 @@ def gather_warnings(
             warnings.append('policy "%s" keeps all that it governs, and governs nothing in this run' % policy.name)
         elif _passed_over(policy, policies.policies[number + 1 :], plans, complete):
             warnings.append('policy "%s" governs nothing in this run, and a later one deletes' % policy.name)
+        warnings.extend(_blind(policy, repositories, plans))
         for what, text in _ODDITIES.items():
             tags = [tag for entry in decided for tag in entry.oddities.get((policy.name, what), ())]
             if tags:
@@ -56,6 +66,25 @@ def gather_warnings(
     if orphans:
         warnings.append("orphaned, because what they refer to is gone, and kept: %s" % _examples(orphans))
     return tuple(warnings)
+
+
+def _blind(policy: Policy, repositories: t.Sequence[Repository], plans: t.Sequence[RepositoryPlan]) -> t.Iterator[str]:
+    """What POLICY needs to be told about a store, and nothing tells."""
+    if policy.untagged and not policy.keep_all:
+        unread = {plan.name for plan in plans if plan.problem}
+        unlisted = [
+            repository.name
+            for repository in repositories
+            if repository.revisions is None
+            and repository.name not in unread
+            and policy.governs_repository(repository.name)
+        ]
+        if unlisted:
+            yield _NOT_LISTED % (policy.name, _examples(unlisted))
+    if policy.order_by == PUSHED and policy.keep_newest is not None:
+        governed = [tag for plan in plans for tag in plan.tags if tag.policy == policy.name and tag.digest]
+        if governed and all(tag.pushed is None for tag in governed):
+            yield _NO_PUSH_TIMES % policy.name
 
 
 def _unmatched(policy: Policy, repositories: t.Sequence[Repository]) -> t.Iterator[str]:

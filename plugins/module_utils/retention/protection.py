@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import (
     ReferenceInvalid,
@@ -17,6 +17,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     require_repository,
     require_tag,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.retention import reasons
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
 
@@ -37,12 +38,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Protected:
-    """Protected DIGESTS (anywhere), TAGS as (repository, tag) and PINNED as (repository, digest). ENTRIES: as somebody wrote them."""
+    """Protected DIGESTS (anywhere), TAGS as (repository, tag) and PINNED as (repository, digest). ENTRIES: as somebody wrote them.
+
+    BECAUSE: of those PINNED that nobody wrote, why, as words that go on from 'it is'.
+    """
 
     digests: t.FrozenSet[str] = frozenset()
     tags: t.FrozenSet[t.Tuple[str, str]] = frozenset()
     pinned: t.FrozenSet[t.Tuple[str, str]] = frozenset()
     entries: t.Tuple[Entry, ...] = ()
+    because: t.Mapping[t.Tuple[str, str], str] = field(default_factory=dict)
 
     def covers_tag(self, repository: str, tag: str) -> bool:
         """Whether TAG of REPOSITORY is protected by name."""
@@ -51,6 +56,29 @@ class Protected:
     def covers_digest(self, repository: str, digest: str) -> bool:
         """Whether DIGEST, of a manifest or a config, is protected in REPOSITORY."""
         return digest in self.digests or (repository, digest) in self.pinned
+
+    def why_tag(self, repository: str, tag: str) -> str:
+        """What protects TAG of REPOSITORY by name, in words; empty if nothing does."""
+        if not self.covers_tag(repository, tag):
+            return ""
+        return self._by(lambda entry: entry.tag == tag and repository in entry.repositories)
+
+    def why_digest(self, repository: str, digest: str) -> str:
+        """What protects DIGEST, of a manifest or a config, in REPOSITORY, in words; empty if nothing does."""
+        if not self.covers_digest(repository, digest):
+            return ""
+        why = self.because.get((repository, digest))
+        return why or self._by(
+            lambda entry: entry.digest == digest and (not entry.repositories or repository in entry.repositories)
+        )
+
+    def _by(self, matches: t.Callable[[Entry], bool]) -> str:
+        entry = next((entry for entry in self.entries if matches(entry)), None)
+        if entry is None:
+            return "protected"
+        return "protected by %s" % (
+            entry.text.replace(entry.digest, reasons.short(entry.digest)) if entry.digest else entry.text
+        )
 
     def digests_in(self, repository: str) -> t.Set[str]:
         """Every digest that is protected in REPOSITORY, whether anything there has it or not."""

@@ -19,7 +19,6 @@ TOMBSTONE = "kept: left by an unfinished run of this collection, takes no part"
 DANGLING = "kept: dangling, the registry lists it but has no manifest for it"
 DANGLING_GOES = "deleted: dangling, the registry lists it but has no manifest for it"
 UNFINISHED_GOES = "deleted: an earlier run had planned to delete it and did not finish"
-PROTECTED = "kept: protected"
 BROKEN = "kept: its index names a child that the registry does not have"
 BROKEN_MANIFEST = "kept: names a child that the registry does not have, itself or through a child"
 LABELS_UNKNOWN = "its labels could not be read"
@@ -52,6 +51,16 @@ def untagged(reason: str, stays: str) -> str:
         rest,
         stays.partition(": ")[2] or stays,
     )
+
+
+def protected(why: str) -> str:
+    """The reason of what is kept for WHY, whatever a policy says."""
+    return "kept: %s" % why
+
+
+def leads_to_protected(why: str) -> str:
+    """The reason of an index that leads to what is kept for WHY."""
+    return "kept: leads to what is %s" % why
 
 
 def left_alone(problem: str) -> str:

@@ -95,23 +95,28 @@ def _pin(verdicts: Verdicts, policies: Policies) -> None:
         verdicts.pinned[digest] = reasons.NOT_LISTED % tag
     for digest in graph.upwards(broken):
         verdicts.pinned[digest] = reasons.BROKEN_MANIFEST
-    covers = policies.protected.covers_digest
-    protected = [
-        digest
-        for digest, manifest in graph.manifests.items()
-        if covers(name, digest)
-        or (manifest.config_descriptor is not None and covers(name, manifest.config_descriptor.digest))
-    ]
-    for digest in graph.upwards(protected):
-        verdicts.pinned[digest] = reasons.PROTECTED
+    why = policies.protected.why_digest
+    protected: t.Dict[str, t.List[str]] = {}
+    for digest, manifest in graph.manifests.items():
+        words = why(name, digest)
+        if not words and manifest.config_descriptor is not None:
+            words = why(name, manifest.config_descriptor.digest)
+        if words:
+            protected.setdefault(words, []).append(digest)
+    for words, digests in sorted(protected.items()):
+        for digest in graph.upwards(digests):
+            verdicts.pinned[digest] = reasons.leads_to_protected(words)
+    for words, digests in protected.items():
+        verdicts.pinned.update(dict.fromkeys(digests, reasons.protected(words)))
 
 
 def _override(verdicts: Verdicts, policies: Policies, tag: Tag) -> t.Optional[Verdict]:
     """What keeps TAG whatever a policy says, if anything does."""
     if tag.hold:
         return Verdict(True, "kept: %s" % tag.hold)
-    if policies.protected.covers_tag(verdicts.facts.graph.repository.name, tag.name):
-        return Verdict(True, reasons.PROTECTED)
+    why = policies.protected.why_tag(verdicts.facts.graph.repository.name, tag.name)
+    if why:
+        return Verdict(True, reasons.protected(why))
     pinned = verdicts.pinned.get(tag.digest or "")
     if pinned is not None:
         return Verdict(True, reasons.BROKEN if pinned == reasons.BROKEN_MANIFEST else pinned)

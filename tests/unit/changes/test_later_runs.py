@@ -147,6 +147,17 @@ def test_a_protected_tag_that_names_another_image_does_not_protect_the_one_befor
 # --- manifests that never had a tag
 
 
+def test_a_plan_says_why_an_earlier_run_keeps_what_no_policy_does(registry, run, pair, tmp_path):
+    run(delete_grace="7d")
+    assert planned(run(days=1), pair).reason.startswith("kept: in the grace that the run ")
+    assert "tag that an earlier run has taken off" in planned(run(days=8, protected=["a:old"], check=True), pair).reason
+    (path,) = (tmp_path / "backup").glob("*.backup.jsonl")
+    undo(registry, str(path), None, None, False, 20 * 86400.0, False, NOW)
+    del registry.repositories["a"]["old"]
+    scan = stored(registry, pair)
+    assert planned(run(ONE + LEFT_OVER, 9, scan=scan), pair).reason == "kept: held after it was restored"
+
+
 @pytest.mark.parametrize("policies", [[*ALL, {"name": "u", "untagged": True, "keep": "all"}], ALL])
 def test_what_never_had_a_tag_is_for_the_policies_of_the_next_run(registry, run, policies):
     left = [registry.image("a", created=days_ago(300), size=size) for size in (3, 4)]

@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.fleetops.container_registry.tests.rig import store
 from ansible_collections.fleetops.container_registry.tests.rig.binaries import VERSIONS, registry_binary
 from ansible_collections.fleetops.container_registry.tests.rig.nginx import nginx
 from ansible_collections.fleetops.container_registry.tests.rig.require import obtain
@@ -167,6 +169,28 @@ def test_one_on_another_store_is_refused_and_none_is_touched(pair):
     assert "serves another store" in play.failure
     assert pair.state() == before
     assert pair.first.bytes_on_disk() == size
+
+
+@pytest.mark.parametrize("mode", ["readonly", "stopped"])
+def test_a_mirror_is_no_instance_and_none_is_touched(pair, mode):
+    for day in range(3):
+        pair.first.push("team/app", f"1.{day}", day)
+    assert pair.site.role("configure").status == 0
+    assert pair.site.role("prune", **SETTINGS).status == 0
+    pair.second.stop()
+    shutil.copytree(pair.first.home / "data", pair.second.home / "data", dirs_exist_ok=True)
+    text = pair.second.config.read_text(encoding="utf-8")
+    pair.second.config.write_text(text.replace(str(pair.first.home / "data"), str(pair.second.home / "data")))
+    pair.second.start()
+    kept = store.pull_all(pair.first.url, "team/app")
+    before, size = pair.state(), pair.first.bytes_on_disk()
+    play = pair.site.role("garbage_collect", registry_garbage_collect_mode=mode)
+    assert play.status != 0
+    assert f"serves {pair.second.home / 'data'}, and the registry at" in play.failure
+    assert "remove it from registry_instances" in play.failure
+    assert pair.state() == before
+    assert pair.first.bytes_on_disk() == size
+    assert store.pull_all(pair.first.url, "team/app") == store.pull_all(pair.second.url, "team/app") == kept
 
 
 def test_both_are_stopped_and_both_come_back(pair):

@@ -150,3 +150,25 @@ def test_a_single_repository_that_takes_no_push_is_told_for_itself(registry, pus
     done = judge(registry, prune, journals, "team/there", NO_PUSH, url=no_push["there"])
     assert len(done["skipped"]) == 1
     assert store.listed(registry.url, "team/app") == ["stable", "v9"]
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_named_tag_that_cannot_go_alone_fails_in_check_mode_too(registry, pusher, no_push, check):
+    image = shared(pusher, "team/app")
+    arguments = {"url": no_push["here"], "references": ["team/app:v-shared"]}
+    done = modules.run_module("registry_tag_delete", arguments, check=check)
+    assert done.failed == (registry.family == "2.x"), done.msg
+    if registry.family == "2.x":
+        assert NO_PUSH in done.msg
+    gone = registry.family == "3.x" and not check
+    assert store.digest(registry.url, "team/app", "v-shared") == (None if gone else image.digest)
+    assert store.digest(registry.url, "team/app", "stable") == image.digest
+
+
+def test_while_deletes_are_off_a_plan_with_a_grace_can_be_seen(registry, pusher, prune):
+    """Nothing can tell how tags go then."""
+    shared(pusher, "team/app")
+    registry.restart(delete=False)
+    planned = prune(check=True, delete_grace="7d", assume_delete_enabled=True)
+    assert (planned["blocked_by"], planned["skipped"]) == ([], [])
+    assert planned["totals"]["tags_untagged"] == 3

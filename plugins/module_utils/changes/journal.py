@@ -36,6 +36,11 @@ SUFFIX = ".backup.jsonl"
 # A manifest of 4 MiB whose every byte needs escaping still fits.
 MAX_LINE_BYTES = 32 * 1024 * 1024
 
+# As much of a file's end as holds its last line, where that says that the file is finished.
+_LAST_LINE_BYTES = 1024
+
+_DAMAGED = "Put a whole copy of it there, or move it out of the directory: no run finishes its work then, and nothing comes back from it"
+
 
 class JournalError(Exception):
     """A backup that cannot be written or read; the text names the file, the reason and the remedy."""
@@ -177,7 +182,8 @@ class JournalWriter:
                 os.close(descriptor)
         except OSError as error:
             raise JournalError(
-                "the backup directory of %s cannot be synced: %s. Nothing was deleted" % (self.path, error.strerror)
+                "the backup directory of %s cannot be synced: %s. Nothing was deleted; give a backup_dir on another disk"
+                % (self.path, error.strerror)
             ) from error
         self._complete = True
 
@@ -273,9 +279,9 @@ def read_journal(path: str, bodies: bool = False) -> Journal:
             for number, line in enumerate(_lines(stream, path), 1):
                 journal = _take(path, number, line, journal, bodies)
     except OSError as error:
-        raise JournalError("the backup %s cannot be read: %s" % (path, error.strerror)) from error
+        raise _unreadable(path, error) from error
     if journal is None:
-        raise JournalError("the backup %s is empty" % path)
+        raise JournalError("the backup %s is empty: its run ended before it deleted anything" % path)
     return journal
 
 
@@ -286,9 +292,36 @@ def unfinished_journals(directory: str, url: str) -> t.List[Journal]:
     paths = sorted(os.path.join(directory, name) for name in os.listdir(directory) if name.endswith(SUFFIX))
     journals = []
     for path in paths:
-        if os.path.getsize(path):  # killed before its first line: nothing was deleted
+        try:
+            # Empty: killed before its first line, so that nothing was deleted.
+            over = not os.path.getsize(path) or _ends_finished(path)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        if not over:
             journals.append(read_journal(path))
     return [journal for journal in journals if journal.unfinished and journal.url == url]
+
+
+def _ends_finished(path: str) -> bool:
+    """Whether the last line of PATH says that nothing is left to do, with nothing odd about it. Raises OSError.
+
+    A directory holds one backup for each run that there ever was, with whole manifests: only what is not finished is worth reading.
+    """
+    with open(path, "rb") as stream:
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LAST_LINE_BYTES))
+        end = stream.read()
+    before, _newline, last = end[:-1].rpartition(b"\n")
+    if not before or not end.endswith(b"\n"):
+        return False
+    try:
+        record = json.loads(last.decode("ascii"))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(record, dict) and set(record) == {"type", "by"} and record["type"] == "finished"
+
+
+def _unreadable(path: str, error: OSError) -> JournalError:
+    return JournalError("the backup %s cannot be read: %s. Let this user read it" % (path, error.strerror))
 
 
 def _whole_lines(stream: t.BinaryIO) -> int:
@@ -306,7 +339,8 @@ def _lines(stream: t.BinaryIO, path: str) -> t.Iterator[bytes]:
         line = stream.readline(MAX_LINE_BYTES + 1)
         if len(line) > MAX_LINE_BYTES:
             raise JournalError(
-                "the backup %s has a line of more than %d bytes: it is not one of ours" % (path, MAX_LINE_BYTES)
+                "the backup %s has a line of more than %d bytes: it is not one of ours, or damaged. %s"
+                % (path, MAX_LINE_BYTES, _DAMAGED)
             )
         if not line.endswith(b"\n"):
             return
@@ -319,7 +353,10 @@ def _take(path: str, number: int, line: bytes, journal: t.Optional[Journal], bod
         kind = record["type"]
         if journal is None:
             if kind != "header" or record["schema"] != JOURNAL_SCHEMA or record["version"] != JOURNAL_VERSION:
-                raise JournalError("%s is no backup of a version that this collection reads" % path)
+                raise JournalError(
+                    "%s is no backup of a version that this collection reads: use the version that wrote it, or move it out of"
+                    " the directory" % path
+                )
             return Journal(
                 path,
                 record["run"],
@@ -334,7 +371,7 @@ def _take(path: str, number: int, line: bytes, journal: t.Optional[Journal], bod
         _apply(journal, kind, record, bodies)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise JournalError(
-            "line %d of the backup %s cannot be understood: %s" % (number, path, type(error).__name__)
+            "line %d of the backup %s cannot be understood: %s. %s" % (number, path, type(error).__name__, _DAMAGED)
         ) from error
     return journal
 

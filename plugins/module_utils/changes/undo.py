@@ -74,7 +74,7 @@ def undo(
     }
     if not chosen:
         raise JournalError(
-            "no repository of the backup %s is selected; it holds %s"
+            "no repository of the backup %s is selected. Nothing was restored; give one that it holds: %s"
             % (path, ", ".join(sorted(journal.repositories)) or "none")
         )
     unknown = sorted(set(tags or ()) - {tag for saved in chosen.values() for tag in saved.tags})

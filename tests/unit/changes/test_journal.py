@@ -145,3 +145,52 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(JournalError, match="Nothing was deleted"):
         JournalWriter.create(str(tmp_path / "file" / "sub"), "run1", URL, "plan1", NOW)
+
+
+def damaged(directory, end):
+    """A journal whose second line is no record, and that ends with END."""
+    written(directory).close()
+    (path,) = directory.iterdir()
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([lines[0], b"not a record\n", *lines[2:], end]))
+    return path
+
+
+def test_a_finished_journal_is_known_by_its_last_line_and_not_read(tmp_path):
+    path = damaged(tmp_path, b'{"type":"finished","by":"run2"}\n')
+    assert unfinished_journals(str(tmp_path), URL) == []
+    with pytest.raises(JournalError, match="line 2"):
+        read_journal(str(path))
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        b"",
+        b'{"type":"finished","by":"run2"}',
+        b'{"type":"finished","by":"run2"}\n{"type":"done"',
+        b'{"type":"finished","by":"run2"}\n\n',
+        b'{"type":"finished"}\n',
+        b'{"type":"finished","by":"run2","too":1}\n',
+        b'[{"type":"finished","by":"run2"}]\n',
+        b'{"type":"done","by":"finished"}\n',
+        b" " * 1500 + b'{"type":"finished","by":"run2"}\n',
+        b"[" * 900 + b"\n",
+    ],
+)
+def test_whatever_ends_otherwise_is_read_whole(tmp_path, end):
+    damaged(tmp_path, end)
+    with pytest.raises(JournalError, match="line 2 of the backup .* move it out of the directory"):
+        unfinished_journals(str(tmp_path), URL)
+
+
+def test_a_finished_record_that_is_all_there_is_is_no_journal(tmp_path):
+    (tmp_path / "x.backup.jsonl").write_text('{"type":"finished","by":"run2"}\n')
+    with pytest.raises(JournalError, match="no backup of a version"):
+        unfinished_journals(str(tmp_path), URL)
+
+
+def test_a_backup_that_cannot_be_opened_says_what_to_do(tmp_path):
+    (tmp_path / "x.backup.jsonl").mkdir()
+    with pytest.raises(JournalError, match="cannot be read: .* Let this user read it"):
+        unfinished_journals(str(tmp_path), URL)

@@ -35,7 +35,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.layout import blob_path
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.links import read_link
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.regular_file import open_regular
-from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.removal import Trash, sync_if_there
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.removal import sync_if_there
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.repository_scan import (
     RepositoryContents,
     RepositoryScan,
@@ -46,6 +46,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
     StillValid,
     still_valid,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.trash import Trash
 
 # Larger configs are somebody's joke; the image is backed up without it.
 MAX_SAVED_CONFIG = 1024 * 1024
@@ -179,9 +180,7 @@ class StorePrune:
         """Remove what `look` has found and `save` has saved. An error in one repository leaves the others their turn."""
         for one in pruning.repositories:
             try:
-                if one.valid.is_noop:
-                    Trash(self._tree, one.name).empty()  # what a run has left that was killed at its very end
-                else:
+                if not one.valid.is_noop:
                     self._carry_out(one, saver)
             except OSError as error:
                 pruning.errors.append("%s: %s: %s" % (one.name, error.filename or self._path(one.name), error.strerror))

@@ -40,6 +40,8 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
     MANIFEST_MISSING,
     MANIFEST_SCHEMA1,
     MANIFEST_UNREADABLE,
+    REMOVAL_STRANGE,
+    REMOVAL_UNFINISHED,
     TAG_DANGLING,
     TAGS_MISSING,
     Finding,
@@ -65,6 +67,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
     read_tags,
     when_untagged,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.trash import left_in
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.upload_scan import (
     Upload,
     read_uploads,
@@ -149,6 +152,11 @@ class RepositoryScan:
         uploads = os.path.join(place, "_uploads")
         with self._guarded(contents, uploads, ()):
             contents.uploads = read_uploads(os.path.join(self._tree, uploads))
+        left = left_in(self._tree, found.name)
+        if left and left.is_ours:
+            self._note(contents, REMOVAL_UNFINISHED, left.place, ())
+        if left and left.strange:
+            self._note(contents, REMOVAL_STRANGE, left.place, (), left.strange)
         return contents
 
     def _read_layers(self, found: FoundRepository, contents: RepositoryContents, place: str) -> t.Set[int]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import (
     MAX_MANIFEST_BYTES,
+    MAX_SAVED_CONFIG_BYTES,
     ManifestInvalid,
     parse_manifest,
 )
@@ -47,9 +48,6 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
     still_valid,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.trash import Trash
-
-# Larger configs are somebody's joke; the image is backed up without it.
-MAX_SAVED_CONFIG = 1024 * 1024
 
 
 class Saver(t.Protocol):
@@ -236,10 +234,10 @@ class StorePrune:
             if config is None:
                 return
             with open_regular(blob_path(self._tree, config.digest)) as stream:
-                content = stream.read(MAX_SAVED_CONFIG + 1)
+                content = stream.read(MAX_SAVED_CONFIG_BYTES + 1)
         except (ManifestInvalid, OSError):
             return
-        if len(content) <= MAX_SAVED_CONFIG and has_digest(content, config.digest):
+        if len(content) <= MAX_SAVED_CONFIG_BYTES and has_digest(content, config.digest):
             saver.config(name, config.digest, content)
 
     def _carry_out(self, one: PrunedRepository, saver: Saver) -> None:

@@ -109,6 +109,14 @@ class RepositoryContents:
         """Whether it holds no tag and no manifest, not even a broken one."""
         return not (self.tags or self.manifests or self.broken_links or self.broken_tags)
 
+    def children(self) -> t.Dict[str, t.List[str]]:
+        """For each index here, the manifests that it names."""
+        found: t.Dict[str, t.List[str]] = {}
+        for child, parents in self.parents.items():
+            for parent in parents:
+                found.setdefault(parent, []).append(child)
+        return found
+
     def untagged(self) -> t.List[StoredManifest]:
         """Manifests that no tag names, sorted by digest."""
         named = {tag.digest for tag in self.tags.values()}
@@ -117,10 +125,7 @@ class RepositoryContents:
     def needed_by_tags(self) -> t.Tuple[t.Set[str], t.Set[str]]:
         """Untagged manifests that tagged ones lead to, as children (nested too), and then those that refer to any of these."""
         named = {tag.digest for tag in self.tags.values()}
-        children: t.Dict[str, t.List[str]] = {}
-        for child, parents in self.parents.items():
-            for parent in parents:
-                children.setdefault(parent, []).append(child)
+        children = self.children()
         needed = reached(named, children) - named
         referrers: t.Dict[str, t.List[str]] = {}
         for referrer, subject in self.subjects.items():

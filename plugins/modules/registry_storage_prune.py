@@ -23,6 +23,8 @@ description:
     interruption at any moment leaves a store in order, and a second run finishes. Nothing else is touched. The space comes back with
     M(fleetops.container_registry.registry_garbage_collect).
   - On request it also removes what deletions and pushes leave behind, which the API cannot do.
+  - Every run also deletes what an earlier one that was killed had already taken out of the registry's sight, in whatever repository, and
+    says so in RV(swept_repositories).
   - The module runs on the host that holds the store, with Python's standard library alone. Run it as root or as the registry's user.
   - The role P(fleetops.container_registry.registry#role) opens the window for this, makes sure that URL and store are the same
     registry, and restarts a registry that caches.
@@ -253,6 +255,14 @@ removed_repositories:
   type: list
   elements: str
   sample: [team/old]
+swept_repositories:
+  description:
+    - Repositories in which a run that was killed had left what it had taken out of the registry's sight, and from which that has been
+      deleted, in check mode that would be.
+  returned: success, or failure after something was removed
+  type: list
+  elements: str
+  sample: [team/app]
 backup_file:
   description: The backup of this run, V(null) if there is none.
   returned: success, or failure after something was removed

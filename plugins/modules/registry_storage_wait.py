@@ -19,6 +19,8 @@ description:
   - This is a courtesy to those who push. An upload that is cut off by a restart has to begin anew. It is no lock, since a push may
     begin right after it.
   - A registry that is never quiet does not make the task fail. After O(timeout) the module ends with RV(quiet=false).
+  - Symbolic links are followed, as the registry follows them. A folder that cannot be read makes the task fail, since a push may be
+    going on in it.
   - The module runs on the host that holds the store, with Python's standard library alone.
 extends_documentation_fragment:
   - fleetops.container_registry.attributes

@@ -95,3 +95,33 @@ def test_killed_at_many_points(planned, tmp_path):
     assert len(landed) > 1, "every kill came too late to prove anything"
     registry.start()
     assert set(store.pull_all(registry.url, "team/app")) == set(kept)
+
+
+def test_what_a_killed_run_took_away_goes_without_its_plan(planned):
+    """Nobody may ever carry out that plan again: whatever the next run of the module is for, it clears up."""
+    registry, arguments = planned
+    full = entries(registry)
+    running = modules.start_module("registry_storage_prune", arguments)
+    while entries(registry) > full - 60 and running.poll() is None:
+        pass  # a sleep would let it finish
+    running.kill()
+    running.communicate()
+    seen = (store.tags(registry.store_root, "team/app"), store.revisions(registry.store_root, "team/app"))
+    assert list(registry.store_root.rglob("_fleetops_removed")), "the kill came too late to prove anything"
+
+    def findings():
+        looked = modules.run_module("registry_storage_info", {"storage_root": str(registry.store_root)})
+        return [(one["code"], one["repository"]) for one in looked["findings"]]
+
+    assert findings() == [("removal_unfinished", "team/app")]
+    other = {"storage_root": str(registry.store_root), "registry_stopped_or_read_only": True}
+    shown = modules.run_module("registry_storage_prune", other, check=True)
+    done = modules.run_module("registry_storage_prune", other)
+    for result in (shown, done):
+        assert (result["changed"], result["swept_repositories"]) == (True, ["team/app"])
+    assert not list(registry.store_root.rglob("_fleetops_removed"))
+    assert seen == (store.tags(registry.store_root, "team/app"), store.revisions(registry.store_root, "team/app"))
+    assert findings() == []
+    assert modules.run_module("registry_storage_prune", other)["changed"] is False
+    registry.start()
+    assert set(store.pull_all(registry.url, "team/app")) == set(seen[0])

@@ -10,6 +10,7 @@ import os
 import time
 
 import pytest
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.media_types import DOCKER_MANIFEST
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.collection import (
     Wish,
     collect,
@@ -102,6 +103,19 @@ def test_when_everything_was_deleted_it_asks_first(wish, store):
         collect(wish(), False, time.time())
     assert len(store.blobs()) == 3
     assert collect(wish(allow_empty=True), False, time.time())["blobs_removed"] == 3
+
+
+def test_foreign_layers_do_not_stretch_max_percent(wish, store):
+    """Real collectors mark what an image names, although no store holds it: half of the blobs would go, and not a tenth."""
+    foreign = ["sha256:%064x" % number for number in range(50)]
+    store.image("windows", "1.0", layers=1, media_type=DOCKER_MANIFEST, foreign=foreign)
+    store.delete("app", store.image("app", "x", layers=1))
+    shown = collect(wish(max_percent=40), True, time.time())
+    assert (shown["blobs_eligible"], shown["blobs_marked"]) == (3, 53)
+    assert [(one["name"], one["passes_with"]) for one in shown["blocked_by"]] == [("max_percent", "50.0")]
+    with pytest.raises(GuardHeld, match="3 of 6 blobs"):
+        collect(wish(max_percent=40), False, time.time())
+    assert collect(wish(max_percent=50), False, time.time())["blobs_removed"] == 3
 
 
 def test_a_missing_config_is_named(wish, store):

@@ -15,13 +15,10 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.api.er
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.parallel import run_parallel
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import JournalWriter, SavedTag
 from ansible_collections.fleetops.container_registry.plugins.module_utils.images.look import Bodies, Looked
-from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import MAX_CONFIG_BYTES
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import MAX_SAVED_CONFIG_BYTES
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan import Plan
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.progress import BACKUP, Progress, Step
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.snapshot import Repository
-
-# Larger configs are somebody's joke; the image is backed up without it, and restore says so where it is needed.
-MAX_SAVED_CONFIG = min(MAX_CONFIG_BYTES, 1024 * 1024)
 
 
 class _Saved(t.NamedTuple):
@@ -100,12 +97,12 @@ def _read(client: RegistryClient, bodies: Bodies, repository: Repository, digest
     media_type, body = bodies.get(repository.name, digest)
     manifest = repository.manifests.get(digest)
     config = manifest.config_descriptor if manifest is not None else None
-    if config is None or config.size > MAX_SAVED_CONFIG:
+    if config is None or config.size > MAX_SAVED_CONFIG_BYTES:
         return _Saved(media_type, body, None)
     known = bodies.config(config.digest)
     if known is None:
         try:
-            known = client.get_blob(repository.name, config.digest, MAX_SAVED_CONFIG)
+            known = client.get_blob(repository.name, config.digest, MAX_SAVED_CONFIG_BYTES)
         except NotFound:
             return _Saved(media_type, body, None)
     return _Saved(media_type, body, (config.digest, known))

@@ -18,6 +18,8 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
 # Distribution refuses a larger manifest (maxManifestBodySize in registry/handlers/manifests.go).
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 MAX_CONFIG_BYTES = 4 * 1024 * 1024
+# Larger configs are somebody's joke; the image is backed up without it, and restore says so where it is needed.
+MAX_SAVED_CONFIG_BYTES = 1024 * 1024
 # The largest indexes have tens of thousands; texts in annotations and labels, with signs of JSON in them, have some more.
 _MOST_PARTS = 500000
 CREATED_ANNOTATION = "org.opencontainers.image.created"

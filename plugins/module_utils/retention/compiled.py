@@ -22,7 +22,7 @@ NAME = "name"
 ORDERS = (CREATED, PUSHED, VERSION, NAME)
 
 
-class Needs(t.NamedTuple):
+class PolicyNeeds(t.NamedTuple):
     """What a snapshot must hold for these policies: image CONFIGS, UNTAGGED manifests."""
 
     configs: bool
@@ -75,9 +75,9 @@ class Policies:
     protected: Protected = field(default_factory=Protected)
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> PolicyNeeds:
         """What has to be read before a plan can be made."""
-        return Needs(
+        return PolicyNeeds(
             configs=any(_needs_configs(policy) for policy in self.policies),
             untagged=any(policy.untagged and not policy.keep_all for policy in self.policies),
         )

@@ -15,7 +15,6 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention import validation
 from ansible_collections.fleetops.container_registry.plugins.module_utils.retention.compiled import (
     Duration,
-    Needs,
     Policies,
     Policy,
 )
@@ -29,7 +28,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.retent
     shown,
 )
 
-__all__ = ["Needs", "Policies", "Policy", "PolicyInvalid", "compile_policies"]
+__all__ = ["Policies", "Policy", "PolicyInvalid", "compile_policies"]
 
 # Children are pushed by digest before their index: a younger untagged manifest may be half of a push that is
 # still running.

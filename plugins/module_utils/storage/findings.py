@@ -181,6 +181,18 @@ TAGS_MISSING = _kind(
     "the repository has manifests and no folder tags: a collection with --delete-untagged aborts (2.x) or loses them (3.x)",
     "Create the empty folder tags there, with the registry's owner.",
 )
+REMOVAL_UNFINISHED = _kind(
+    "removal_unfinished",
+    INFO,
+    "a run of registry_storage_prune has taken something out of the registry's sight here and has not deleted it (yet)",
+    "Run registry_storage_prune on this store again %s, for whatever purpose: it deletes this." % _CLOSED,
+)
+REMOVAL_STRANGE = _kind(
+    "removal_strange",
+    WARNING,
+    "there is something that is not ours where registry_storage_prune keeps what it deletes; it is left alone",
+    "Find out what has put it there, and move it away %s." % _CLOSED,
+)
 DIGEST_UNVERIFIED = _kind(
     "blob_unverified",
     WARNING,

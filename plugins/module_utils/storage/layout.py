@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ansible_collections.fleetops.container_registry.plugins.module_utils.model.reference import is_digest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.errors import StoreInvalid
 
 TREE = os.path.join("docker", "registry", "v2")
@@ -51,11 +52,16 @@ def layer_link_path(tree: str, repository: str, digest: str) -> str:
 
 
 def count_blobs(tree: str) -> int:
-    """How many blobs the store has, of every algorithm. Raises OSError for what cannot be read; a store without blobs has none."""
+    """How many blobs the store has, of every algorithm, as the collector finds them: digests with content.
+
+    Raises OSError for what cannot be read; a store without blobs has none.
+    """
     count = 0
     for algorithm in _folders(os.path.join(tree, "blobs")):
         for prefix in _folders(algorithm):
-            count += len(os.listdir(prefix))
+            for blob in _folders(prefix):
+                name = "%s:%s" % (os.path.basename(algorithm), os.path.basename(blob))
+                count += is_digest(name) and os.path.isfile(os.path.join(blob, "data"))
     return count
 
 

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What deletions and pushes leave behind in a store: emptied repositories, and uploads that nobody ends.
+"""What deletions and pushes leave behind in a store: emptied repositories, uploads that nobody ends, and what a killed run took away.
 
-Only while the registry is stopped or read-only: both may be in use otherwise.
+Only while the registry is stopped or read-only: the first two may be in use otherwise.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
     FoundRepository,
     RepositoryWalk,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.trash import left_in
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.upload_scan import (
     Upload,
     read_uploads,
@@ -59,6 +60,16 @@ def find_emptied(tree: str, pushed_before: float, doomed_uploads: t.AbstractSet[
         except OSError:
             continue
     return sorted(found, reverse=True)
+
+
+def find_taken(tree: str) -> t.List[str]:
+    """Names of repositories in which a run that was killed has left what it took out of the registry's sight, sorted."""
+    found = []
+    for repository in RepositoryWalk(tree, Findings()):
+        left = left_in(tree, repository.name)
+        if left and left.is_ours:
+            found.append(repository.name)
+    return sorted(found)
 
 
 def remove_repository(tree: str, name: str) -> None:

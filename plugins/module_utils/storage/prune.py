@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.manifest import (
     MAX_MANIFEST_BYTES,
+    MAX_SAVED_CONFIG_BYTES,
     ManifestInvalid,
     parse_manifest,
 )
@@ -35,7 +36,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.layout import blob_path
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.links import read_link
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.regular_file import open_regular
-from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.removal import Trash, sync_if_there
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.removal import sync_if_there
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.repository_scan import (
     RepositoryContents,
     RepositoryScan,
@@ -46,9 +47,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
     StillValid,
     still_valid,
 )
-
-# Larger configs are somebody's joke; the image is backed up without it.
-MAX_SAVED_CONFIG = 1024 * 1024
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.trash import Trash
 
 
 class Saver(t.Protocol):
@@ -179,9 +178,7 @@ class StorePrune:
         """Remove what `look` has found and `save` has saved. An error in one repository leaves the others their turn."""
         for one in pruning.repositories:
             try:
-                if one.valid.is_noop:
-                    Trash(self._tree, one.name).empty()  # what a run has left that was killed at its very end
-                else:
+                if not one.valid.is_noop:
                     self._carry_out(one, saver)
             except OSError as error:
                 pruning.errors.append("%s: %s: %s" % (one.name, error.filename or self._path(one.name), error.strerror))
@@ -237,10 +234,10 @@ class StorePrune:
             if config is None:
                 return
             with open_regular(blob_path(self._tree, config.digest)) as stream:
-                content = stream.read(MAX_SAVED_CONFIG + 1)
+                content = stream.read(MAX_SAVED_CONFIG_BYTES + 1)
         except (ManifestInvalid, OSError):
             return
-        if len(content) <= MAX_SAVED_CONFIG and has_digest(content, config.digest):
+        if len(content) <= MAX_SAVED_CONFIG_BYTES and has_digest(content, config.digest):
             saver.config(name, config.digest, content)
 
     def _carry_out(self, one: PrunedRepository, saver: Saver) -> None:

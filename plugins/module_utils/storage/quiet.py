@@ -35,7 +35,7 @@ def last_activity(tree: str) -> t.Optional[Activity]:
     """The last upload in the store's TREE; None if no repository has ever had one.
 
     The registry makes and removes each upload in _uploads (paths.go, the same in 2.x and 3.x), so the time of that folder tells of
-    those that have ended, too. What vanishes meanwhile is passed over. Raises OSError for what cannot be read.
+    those that have ended, too. What vanishes meanwhile is passed over. Raises OSError for what cannot be read: a push may be there.
 
     A repository behind a symbolic link is pushed to as any other, so links are followed, each folder once.
     """
@@ -55,7 +55,10 @@ def wait_for_quiet(
     clock: t.Callable[[], float] = time.time,
     pause: t.Callable[[float], None] = time.sleep,
 ) -> Waited:
-    """Wait until no upload has been touched for QUIET seconds, but no longer than LIMIT seconds."""
+    """Wait until no upload in TREE has been touched for QUIET seconds, but no longer than LIMIT seconds.
+
+    CLOCK tells seconds since the epoch, PAUSE waits so many seconds. Raises OSError for what cannot be read.
+    """
     began = clock()
     while True:
         last = last_activity(tree)
@@ -90,7 +93,7 @@ def _times(folder: str) -> t.Iterator[float]:
         yield os.stat(folder).st_mtime
         with os.scandir(folder) as uploads:
             for upload in uploads:
-                if not upload.is_dir(follow_symlinks=False):
+                if not upload.is_dir():
                     continue
                 try:
                     yield upload.stat().st_mtime

@@ -40,6 +40,8 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
     MANIFEST_MISSING,
     MANIFEST_SCHEMA1,
     MANIFEST_UNREADABLE,
+    REMOVAL_STRANGE,
+    REMOVAL_UNFINISHED,
     TAG_DANGLING,
     TAGS_MISSING,
     Finding,
@@ -65,6 +67,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
     read_tags,
     when_untagged,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.trash import left_in
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.upload_scan import (
     Upload,
     read_uploads,
@@ -106,6 +109,14 @@ class RepositoryContents:
         """Whether it holds no tag and no manifest, not even a broken one."""
         return not (self.tags or self.manifests or self.broken_links or self.broken_tags)
 
+    def children(self) -> t.Dict[str, t.List[str]]:
+        """For each index here, the manifests that it names."""
+        found: t.Dict[str, t.List[str]] = {}
+        for child, parents in self.parents.items():
+            for parent in parents:
+                found.setdefault(parent, []).append(child)
+        return found
+
     def untagged(self) -> t.List[StoredManifest]:
         """Manifests that no tag names, sorted by digest."""
         named = {tag.digest for tag in self.tags.values()}
@@ -114,10 +125,7 @@ class RepositoryContents:
     def needed_by_tags(self) -> t.Tuple[t.Set[str], t.Set[str]]:
         """Untagged manifests that tagged ones lead to, as children (nested too), and then those that refer to any of these."""
         named = {tag.digest for tag in self.tags.values()}
-        children: t.Dict[str, t.List[str]] = {}
-        for child, parents in self.parents.items():
-            for parent in parents:
-                children.setdefault(parent, []).append(child)
+        children = self.children()
         needed = reached(named, children) - named
         referrers: t.Dict[str, t.List[str]] = {}
         for referrer, subject in self.subjects.items():
@@ -149,6 +157,11 @@ class RepositoryScan:
         uploads = os.path.join(place, "_uploads")
         with self._guarded(contents, uploads, ()):
             contents.uploads = read_uploads(os.path.join(self._tree, uploads))
+        left = left_in(self._tree, found.name)
+        if left and left.is_ours:
+            self._note(contents, REMOVAL_UNFINISHED, left.place, ())
+        if left and left.strange:
+            self._note(contents, REMOVAL_STRANGE, left.place, (), left.strange)
         return contents
 
     def _read_layers(self, found: FoundRepository, contents: RepositoryContents, place: str) -> t.Set[int]:

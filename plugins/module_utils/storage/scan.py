@@ -9,11 +9,6 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.fleetops.container_registry.plugins.module_utils.model.scan import (
-    FILESYSTEM,
-    Scan,
-    StoredRepository,
-)
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.blob_table import BlobTable
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.findings import (
     FAMILIES,
@@ -136,11 +131,3 @@ class StoreScan:
             if not self.table.is_shared(blob):
                 found.own += size
         return found
-
-
-def scan_store(tree: str, now: float) -> Scan:
-    """The scan of a store as one object, for callers that hold it in memory anyway. NOW in seconds since the epoch."""
-    repositories: t.Dict[str, StoredRepository] = {}
-    for contents in StoreScan(tree).repositories():
-        repositories[contents.name] = contents.stored
-    return Scan(FILESYSTEM, now, repositories)

@@ -32,15 +32,11 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
 )
 
 
-def write_scan(path: str, scan: Scan) -> None:
-    """Write SCAN to PATH in one piece. Raises OSError if the file cannot be written."""
-    write_scan_of(path, scan.source, scan.scanned_at, scan.repositories.values())
-
-
 def write_scan_of(path: str, source: str, scanned_at: float, repositories: t.Iterable[StoredRepository]) -> None:
-    """Write a scan whose REPOSITORIES come one by one, each of which may be forgotten once it is written.
+    """Write a scan to PATH, in one piece. Its REPOSITORIES come one by one, each of which may be forgotten once it is written.
 
-    Whatever REPOSITORIES raises leaves PATH as it was. Raises OSError if the file cannot be written.
+    SOURCE: see `Scan`; SCANNED_AT in seconds since the epoch. Whatever REPOSITORIES raises leaves PATH as it was. Raises OSError if
+    the file cannot be written.
     """
     write_records(path, _records(source, scanned_at, repositories))
 

@@ -84,33 +84,12 @@ def still_valid(
         result.drifted.append((plan.name, result.problem))
         return result
     spared = _spared(plan, now, protection, configs or {}) if protection else set()
-    going = set()
-    for tag in plan.tags:
-        if tag.action == KEEP:
-            if tag.parked and _names(now, tag.name) == tag.parked:
-                result.drifted.append(
-                    (tag.name, "an interrupted run has taken it off: registry_prune puts it back over the API")
-                )
-            continue
-        reason = _drift(tag, now)
-        if protection and tag.name in now.tags and (tag.digest in spared or protection.covers_tag(plan.name, tag.name)):
-            reason = reason or _PROTECTED
-        if reason:
-            result.drifted.append((tag.name, reason))
-        elif tag.name in now.tags:
-            result.tags.append(tag)
-            going.add(tag.name)
+    _take_tags(plan, now, protection, spared, result)
     doomed = {manifest.digest: manifest for manifest in plan.doomed_manifests if manifest.digest in now.manifests}
     tombstones = {tag.parked for tag in result.tags if tag.parked and tag.parked in now.manifests}
-    roots = {tag.digest for tag in now.tags.values() if tag.name not in going}
-    for name in now.broken_tags:
-        roots.update(read_history(os.path.join(tags_folder, name, "index")))
+    roots = _roots(now, {tag.name for tag in result.tags}, tags_folder)
     roots.update(digest for digest in now.manifests if digest not in doomed and digest not in tombstones)
     roots.update(spared)
-    children: t.Dict[str, t.List[str]] = {}
-    for child, parents in now.parents.items():
-        for parent in parents:
-            children.setdefault(parent, []).append(child)
     # What is not there holds nothing: a signature of a child that is missing is an orphan.
     about = {tag.name: _subjects(tag, now) & now.manifests.keys() for tag in result.tags}
     referrers: t.Dict[str, t.List[str]] = {}
@@ -121,7 +100,7 @@ def still_valid(
         for subject in about[tag.name]:
             if tag.digest in doomed:
                 referrers.setdefault(subject, []).append(tag.digest)
-    staying = reached(roots, children, referrers)
+    staying = reached(roots, now.children(), referrers)
     unread = sorted(staying & now.unread)
     if unread and (doomed or result.tags):
         result.problem = "%s stays and cannot be read, so what it needs is unknown" % unread[0]
@@ -140,6 +119,38 @@ def still_valid(
     result.levels = _levels([manifest for digest, manifest in doomed.items() if digest not in rescued], now.parents)
     result.tombstones = sorted(tombstones - parking - staying - doomed.keys())
     return result
+
+
+def _take_tags(
+    plan: RepositoryPlan,
+    now: RepositoryContents,
+    protection: t.Optional[Protection],
+    spared: t.AbstractSet[str],
+    result: StillValid,
+) -> None:
+    """Put the tags of PLAN that may go by themselves into RESULT, and those that may not into what has drifted."""
+    for tag in plan.tags:
+        if tag.action == KEEP:
+            if tag.parked and _names(now, tag.name) == tag.parked:
+                result.drifted.append(
+                    (tag.name, "an interrupted run has taken it off: registry_prune puts it back over the API")
+                )
+            continue
+        reason = _drift(tag, now)
+        if protection and tag.name in now.tags and (tag.digest in spared or protection.covers_tag(plan.name, tag.name)):
+            reason = reason or _PROTECTED
+        if reason:
+            result.drifted.append((tag.name, reason))
+        elif tag.name in now.tags:
+            result.tags.append(tag)
+
+
+def _roots(now: RepositoryContents, going: t.AbstractSet[str], tags_folder: str) -> t.Set[str]:
+    """What the tags that stay name, and what those whose link is broken may have named."""
+    roots = {tag.digest for tag in now.tags.values() if tag.name not in going}
+    for name in now.broken_tags:
+        roots.update(read_history(os.path.join(tags_folder, name, "index")))
+    return roots
 
 
 def _spared(

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One offline maintenance of a store: the plan, then stale uploads, then emptied repositories, in the shape of a module's result."""
+"""One offline maintenance of a store, in the shape of a module's result: the plan, what an earlier run took away and did not come to
+delete, stale uploads, and emptied repositories."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.leftovers import (
     find_emptied,
     find_stale_uploads,
+    find_taken,
     remove_repository,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.prune import (
@@ -28,6 +30,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.record_file import read_records
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.removal import remove_tree
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.still_valid import Protection
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.trash import sweep
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.upload_scan import Upload
 
 Result = t.Dict[str, t.Any]
@@ -86,6 +89,7 @@ def maintain(
     plan = _read_plan(wish)
     prune = StorePrune(tree, wish.protection)
     done = _Done(prune.look(plan) if plan else Pruning())
+    taken = find_taken(tree)
     stale = find_stale_uploads(tree, now - wish.stale_uploads_after) if wish.purge_stale_uploads else []
     try:
         if done.pruning.changes and not check_mode:
@@ -98,6 +102,7 @@ def maintain(
             saver, done.backup_file = open_saver(plan.identity if plan else "")
             prune.save(done.pruning, saver)
             prune.carry_out(done.pruning, saver)
+        _sweep(tree, wish, check_mode, taken, done)
         _clear_away(tree, wish, check_mode, now, stale, done)
     except Exception as error:
         # Whatever it was: what has gone by then has to be told, and where its backup is.
@@ -114,10 +119,11 @@ def maintain(
 
 @dataclass
 class _Done:
-    """What a run has come to: the plan's PRUNING, UPLOADS (place, upload) and EMPTIED repositories that it removes, and REMOVALS that
-    could not be done."""
+    """What a run has come to: the plan's PRUNING, repositories that are SWEPT of what an earlier run took away, UPLOADS (place, upload)
+    and EMPTIED repositories that it removes, and REMOVALS that could not be done."""
 
     pruning: Pruning
+    swept: t.Sequence[str] = ()
     uploads: t.Sequence[t.Tuple[str, Upload]] = ()
     emptied: t.Sequence[str] = ()
     removals: t.List[str] = field(default_factory=list)
@@ -131,7 +137,16 @@ class _Done:
     @property
     def anything(self) -> bool:
         """Whether anything is different by now."""
-        return bool(self.pruning.changed or self.uploads or self.emptied)
+        return bool(self.pruning.changed or self.swept or self.uploads or self.emptied)
+
+
+def _sweep(tree: str, wish: Wish, check_mode: bool, taken: t.Sequence[str], done: _Done) -> None:
+    """Delete what a run that was killed has TAKEN in these repositories; in CHECK_MODE only note it in DONE."""
+    if not check_mode and taken:
+        _insist(wish)
+    done.swept = taken
+    if not check_mode:
+        done.removals += _each(lambda name: sweep(tree, name), taken)
 
 
 def _clear_away(
@@ -157,7 +172,7 @@ def _result(wish: Wish, check_mode: bool, plan: t.Optional[Plan], done: _Done, s
     pruning = done.pruning
     changed = pruning.changes if check_mode else pruning.changed
     return {
-        "changed": bool(changed or done.uploads or done.emptied),
+        "changed": bool(changed or done.swept or done.uploads or done.emptied),
         "plan_id": plan.identity if plan else None,
         "planned": pruning.planned(),
         "deleted": pruning.gone(),
@@ -167,6 +182,7 @@ def _result(wish: Wish, check_mode: bool, plan: t.Optional[Plan], done: _Done, s
         "purged_uploads_count": len(done.uploads),
         "purged_uploads_bytes": sum(upload.size for _place, upload in done.uploads),
         "removed_repositories": sorted(done.emptied),
+        "swept_repositories": list(done.swept),
         "backup_file": done.backup_file,
         "errors": done.errors,
         "duration": round(time.monotonic() - started, 3),

@@ -146,8 +146,12 @@ def test_what_max_percent_names_does_pass(stand_in):
 
 
 def test_what_is_marked_and_not_there_does_not_widen_max_percent(stand_in):
-    """Layers that stay at their maker's place are marked, and so is what is lost."""
+    """Layers that stay at their maker's place are marked, and so is what is lost; folders without content are no blobs."""
     stand_in.marked = 600
+    blobs = os.path.join(stand_in.store.tree, "blobs", "sha256")
+    for number in range(40):
+        os.makedirs(os.path.join(blobs, "00", "%064x" % number))
+    os.makedirs(os.path.join(blobs, "00", "lost+found", "data"))
     shown = run(stand_in, check_mode=True, max_percent=10.0)
     assert shown["blocked_by"][0]["passes_with"] == "40.0"
     assert "4 of 10 blobs" in shown["blocked_by"][0]["message"]

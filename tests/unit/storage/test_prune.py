@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from pathlib import Path
 
 import pytest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model import media_types
@@ -23,10 +24,11 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
     RepositoryPlan,
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model.plan_records import plan_to_records
-from ansible_collections.fleetops.container_registry.plugins.module_utils.storage import removal, repository_scan
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage import repository_scan, trash
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.blob_table import BlobTable
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.errors import (
     GuardHeld,
+    LeaseLost,
     StorageError,
     StoreInvalid,
 )
@@ -39,6 +41,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
     Wish,
     maintain,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.trash import Trash, sweep
 from ansible_collections.fleetops.container_registry.tests.unit.storage.made_store import MadeStore
 
 NOW = 1_800_000_000.0
@@ -434,7 +437,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("moment", range(1, 14))
-def test_killed_at_any_moment_the_store_is_whole_and_the_next_run_finishes(store, monkeypatch, moment):
+def test_killed_at_any_moment_the_store_is_whole_and_the_next_run_finishes(store, tmp_path, monkeypatch, moment):
     child = store.image("app", None)
     index = store.index("app", [child], "multi")
     doomed = store.image("app", "x")
@@ -458,9 +461,9 @@ def test_killed_at_any_moment_the_store_is_whole_and_the_next_run_finishes(store
 
     with monkeypatch.context() as patch:
         for name in ("rename", "mkdir", "rmdir", "unlink"):
-            patch.setattr(removal.os, name, counted(getattr(os, name)))
+            patch.setattr(trash.os, name, counted(getattr(os, name)))
         # A killed process empties nothing on its way out.
-        patch.setattr(removal.Trash, "__exit__", lambda self, kind, *_rest: None if kind else self.empty())
+        patch.setattr(Trash, "__exit__", lambda self, kind, *_rest: None if kind else self.empty())
         with contextlib.suppress(Killed):
             prune(store, plan)
     tags, manifests = held_in(store, "app")
@@ -473,9 +476,105 @@ def test_killed_at_any_moment_the_store_is_whole_and_the_next_run_finishes(store
     assert list(work.repositories())
     assert work.would_free("2.x").is_safe
     assert work.would_free("3.x").is_safe
-    prune(store, plan)
+    carry_out(wish_for(store, tmp_path, plan_of(plan)))
     assert held_in(store, "app") == ({"kept": kept}, {kept, kept_child})
-    assert not os.path.exists(os.path.join(store.repository("app"), "_manifests", "_fleetops_removed"))
+    assert not os.path.exists(trash_of(store, "app"))
+    assert carry_out(wish_for(store, tmp_path, plan_of(plan)))["changed"] is False
+
+
+def trash_of(store, name):
+    return os.path.join(store.repository(name), "_manifests", "_fleetops_removed")
+
+
+def left_by_a_killed_run(store, name, tag="doomed"):
+    """A tag that has been taken away and not been deleted; returns its batch."""
+    store.image(name, tag)
+    before = set(os.listdir(trash_of(store, name))) if os.path.isdir(trash_of(store, name)) else set()
+    Trash(store.tree, name).take("tags/" + tag)
+    (batch,) = set(os.listdir(trash_of(store, name))) - before
+    return os.path.join(trash_of(store, name), batch)
+
+
+def test_what_a_killed_run_took_away_goes_in_the_next_one_whatever_that_does(store, tmp_path):
+    kept, old = store.image("app", "kept"), store.image("other", "x")
+    for name in ("app", "app/sub", "other"):
+        left_by_a_killed_run(store, name)
+    left_by_a_killed_run(store, "app", "another")
+    os.mkdir(os.path.join(trash_of(store, "other"), "0" * 32))
+    store.image("third", "x")
+    os.mkdir(trash_of(store, "third"))
+    before = held_in(store, "app")
+    for wish in (wish_for(store, tmp_path), wish_for(store, tmp_path, purge_stale_uploads=True)):
+        shown = carry_out(wish, check_mode=True)
+        assert (shown["changed"], shown["swept_repositories"]) == (True, ["app", "app/sub", "other", "third"])
+        assert os.path.exists(trash_of(store, "app"))
+    plan = plan_of(planned("other", [("x", old, DELETE)], [(old, "image")]))
+    done = carry_out(wish_for(store, tmp_path, plan))
+    assert (done["changed"], done["deleted"]["tags"]) == (True, 1)
+    assert done["swept_repositories"] == ["app", "app/sub", "other", "third"]
+    assert not any(os.path.lexists(trash_of(store, name)) for name in ("app", "app/sub", "other", "third"))
+    assert held_in(store, "app") == before
+    assert kept in before[1]
+    again = carry_out(wish_for(store, tmp_path, plan))
+    assert (again["changed"], again["swept_repositories"]) == (False, [])
+
+
+def test_nothing_but_what_a_run_took_away_goes_from_the_trash(store, tmp_path):
+    batch = left_by_a_killed_run(store, "app")
+    place = trash_of(store, "app")
+    for path in ("saved by hand", os.path.join(batch, "notes"), os.path.join(batch, "2", "inner")):
+        os.makedirs(os.path.join(place, path))
+    with open(os.path.join(place, "0" * 32), "wb"):
+        pass
+    assert carry_out(wish_for(store, tmp_path))["swept_repositories"] == ["app"]
+    assert everything(Path(place)) == sorted(
+        ["saved by hand", "0" * 32, os.path.basename(batch), os.path.basename(batch) + "/notes"]
+    )
+    again = carry_out(wish_for(store, tmp_path))
+    assert (again["changed"], again["errors"]) == (False, [])
+
+
+@pytest.mark.parametrize("part", ["", "_manifests", "_manifests/_fleetops_removed", "batch"])
+def test_no_leftovers_are_looked_for_behind_a_link(store, tmp_path, part):
+    batch = left_by_a_killed_run(store, "team/app")
+    linked = batch if part == "batch" else os.path.join(store.repository("team/app"), part).rstrip("/")
+    os.rename(linked, str(tmp_path / "elsewhere"))
+    os.symlink(str(tmp_path / "elsewhere"), linked)
+    before = everything(tmp_path / "elsewhere")
+    result = carry_out(wish_for(store, tmp_path))
+    assert (result["changed"], result["errors"]) == (False, [])
+    assert everything(tmp_path / "elsewhere") == before
+    assert os.path.islink(linked)
+
+
+def test_leftovers_that_cannot_be_deleted_are_told(store, tmp_path, monkeypatch):
+    left_by_a_killed_run(store, "app")
+
+    def refuse(*_arguments, **_named):
+        raise OSError(30, "Read-only file system", "link")
+
+    monkeypatch.setattr(trash, "remove_real_tree", refuse)
+    with pytest.raises(Incomplete, match="Read-only file system"):
+        carry_out(wish_for(store, tmp_path))
+
+
+def test_leftovers_stay_while_another_run_has_the_lease(store, tmp_path):
+    left_by_a_killed_run(store, "app")
+    with pytest.raises(LeaseLost):
+        carry_out(wish_for(store, tmp_path, lease=str(tmp_path / "lease"), run_id="run"))
+    assert os.path.exists(trash_of(store, "app"))
+
+
+def test_a_tag_that_is_there_is_never_called_gone(store):
+    """Somebody who empties the trash of a run that goes on must not make it delete the manifests of tags that stayed."""
+    store.image("app", "a")
+    store.image("app", "b")
+    taken = Trash(store.tree, "app")
+    assert taken.take("tags/a") is True
+    sweep(store.tree, "app")
+    with pytest.raises(OSError, match="could not be taken away"):
+        taken.take("tags/b")
+    assert taken.take("tags/c") is False
 
 
 def carry_out(wish, check_mode=False):
@@ -685,16 +784,15 @@ def test_a_link_in_the_place_of_the_trash_is_not_followed(store, outside, part, 
     os.makedirs(os.path.dirname(link), exist_ok=True)
     os.symlink(str(outside), link)
     before = everything(outside)
-    # A tag that has moved leaves the repository nothing to do but to empty its trash.
+    # A tag that has moved leaves the repository nothing to do.
     tags = [("1.0", old if doomed else new, DELETE), ("2.0", new, KEEP)]
     pruning = prune(store, planned("app", tags, [(old, "image")] if doomed else []))
     assert everything(outside) == before
-    if part.endswith("removed"):
+    assert os.path.islink(link)
+    if part.endswith("removed") and doomed:
         assert "%s: is a symbolic link or no folder, and is not followed" % link in pruning.errors[0]
-        assert os.path.islink(link)
     else:
         assert not pruning.errors
-        assert not os.path.lexists(link)
 
 
 @pytest.mark.parametrize("part", ["_manifests", "_manifests/tags", "_manifests/revisions", ""])

@@ -99,3 +99,33 @@ def test_a_time_in_the_future_ends_as_well(store):
 def test_other_folders_are_not_uploads(store):
     (store.tree / "repositories" / "app" / "_manifests" / "_uploads").mkdir(parents=True)
     assert last_activity(str(store.tree)) is None
+
+
+@pytest.mark.parametrize("part", ["team", "team/app", "team/app/_uploads", "team/app/_uploads/uuid"])
+def test_pushes_behind_a_link_are_seen_as_the_registry_sees_them(store, part):
+    """The registry follows links wherever they lie: what is not looked at may be a push."""
+    store.touch("team/app", 990.0, "uuid", "data")
+    store.touch("other", 100.0)
+    linked = store.tree / "repositories" / part
+    linked.rename(store.tree / "elsewhere")
+    linked.symlink_to(store.tree / "elsewhere")
+    os.utime(linked.parent, (0, 0))
+    last = last_activity(str(store.tree))
+    assert (last.repository, last.when) == ("team/app", 990.0)
+    assert store.wait(30, 5).quiet is False
+
+
+def test_links_that_lead_back_or_nowhere_end(store):
+    store.touch("team/app", 990.0, "uuid", "data")
+    (store.tree / "repositories" / "team" / "back").symlink_to(store.tree / "repositories" / "team")
+    (store.tree / "repositories" / "gone").symlink_to(store.tree / "nowhere")
+    last = last_activity(str(store.tree))
+    assert (last.repository, last.when) == ("team/app", 990.0)
+
+
+def test_what_cannot_be_looked_at_is_not_called_quiet(store):
+    store.touch("team/app", 0.0)
+    itself = store.tree / "repositories" / "itself"
+    itself.symlink_to(itself)
+    with pytest.raises(OSError, match="itself"):
+        store.wait(30, 600)

@@ -23,6 +23,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
     Wish,
     report,
 )
+from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.trash import Trash
 from ansible_collections.fleetops.container_registry.tests.unit.storage.made_store import MadeStore
 
 NOW = 1_800_000_000.0
@@ -328,3 +329,20 @@ def test_the_store_is_not_touched(store):
     before = state()
     told(store, verify_digests=True, details="all")
     assert state() == before
+
+
+def test_what_a_killed_prune_left_is_a_finding_and_what_is_none_of_it_another(store):
+    store.image("app", "a")
+    store.image("app", "b")
+    store.image("other", "a")
+    Trash(store.tree, "app").take("tags/a")
+    os.makedirs(os.path.join(store.repository("other"), "_manifests", "_fleetops_removed", "mine"))
+    result = told(store)
+    assert [(one["code"], one["severity"], one["path"], one["repository"]) for one in result["findings"]] == [
+        ("removal_strange", "warning", "repositories/other/_manifests/_fleetops_removed", "other"),
+        ("removal_unfinished", "info", "repositories/app/_manifests/_fleetops_removed", "app"),
+    ]
+    assert result["findings"][0]["message"].endswith(": mine")
+    assert "registry_storage_prune" in result["findings"][1]["remedy"]
+    assert not any(one["stops_collection"] for one in result["findings"])
+    assert all(one["safe"] for one in result["would_free"])

@@ -24,7 +24,6 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.storag
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.scan_file import (
     read_scan,
-    write_scan,
     write_scan_of,
 )
 
@@ -44,15 +43,19 @@ SCAN = Scan(
 )
 
 
+def write(path, scan):
+    write_scan_of(path, scan.source, scan.scanned_at, scan.repositories.values())
+
+
 @pytest.fixture
 def records(tmp_path):
-    write_scan(str(tmp_path / "scan"), SCAN)
+    write(str(tmp_path / "scan"), SCAN)
     return list(read_records(str(tmp_path / "scan")))
 
 
 def test_what_is_written_is_read(tmp_path):
     path = str(tmp_path / "scan")
-    write_scan(path, SCAN)
+    write(path, SCAN)
     assert read_scan(path) == SCAN
 
 

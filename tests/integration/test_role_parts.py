@@ -176,3 +176,29 @@ def test_what_came_of_one_registry_is_forgotten_for_the_next(site, tmp_path):
     )
     play = site().play(str(playbook))
     assert play.status == 0, play.output[-3000:]
+
+
+def test_a_scan_is_brought_with_the_python_of_the_api_host(tmp_path):
+    scan = tmp_path / "scan" / "scan.jsonl.gz"
+    scan.parent.mkdir()
+    scan.write_bytes(b"rows")
+    here = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    # What the API modules run with there was said to the role, and is no other task's.
+    there = {"ansible_connection": "local", "ansible_python_interpreter": "/nonexistent/python"}
+    settings = {
+        "registry_api_host": "api",
+        "registry_api_python": sys.executable,
+        "registry_state_dir": str(tmp_path / "state"),
+        "__registry_scan_here": str(scan),
+    }
+    site = Site(tmp_path / "site", {"one": {**here, **settings}, "api": there})
+    site.settings = {"TMPDIR": str(tmp_path)}
+    places = {name: tmp_path / name for name in ("controller", "there")}
+    for place in places.values():
+        place.mkdir()
+    known = {f"__registry_scan_{name}": {"path": str(place)} for name, place in places.items()}
+    play = site.role("scan/bring", "--limit=one")
+    assert play.status == 0, play.output[-3000:]
+    play = site.role("scan/remove", "--limit=one", __registry_scan_place={"path": str(scan.parent)}, **known)
+    assert play.status == 0, play.output[-3000:]
+    assert not any(place.exists() for place in (scan.parent, *places.values()))

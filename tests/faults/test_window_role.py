@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 
 import pytest
@@ -26,6 +28,7 @@ from ansible_collections.fleetops.container_registry.tests.rig.window_support im
     running,
     until,
     watchdog_of,
+    working_for,
 )
 
 HIDING = """\
@@ -341,3 +344,63 @@ def test_a_collector_that_nobody_can_see_keeps_the_next_run_from_letting_writers
     again = scene.collect(**settings, registry_window_collector_ended=window)
     assert again.status == 0, again.output[-4000:]
     scene.is_as_it_was()
+
+
+def in_its_middle(scene, **settings):
+    """A run in its window, whose collector waits for "hold-collector" to go."""
+    scene.mark("hold-collector")
+    run = scene.site.begin(str(PLAYBOOKS / "role.yml"), test_entry="garbage_collect", **settings)
+    log = scene.site.home / "background.log"
+    until(
+        lambda: (scene.registry.home / "collecting").exists() or run.poll() is not None,
+        lambda: log.read_text(encoding="utf-8")[-4000:],
+    )
+    return run, log
+
+
+def test_a_collector_that_takes_too_long_is_ended_and_the_registry_given_back(stage):
+    scene = stage("2.8")
+    run, log = in_its_middle(scene, registry_window_timeout="10s")
+    assert run.wait(300) != 0
+    text = log.read_text(encoding="utf-8")
+    assert "garbage collection took longer than 10 s. It has been ended" in text
+    assert "the registry is as it was before" in text
+    assert not running(f"{scene.registry.home}/collector garbage-collect")
+    scene.is_as_it_was()
+    assert scene.registry.bytes_on_disk() == scene.bytes
+
+
+def test_a_window_has_an_end_although_the_play_goes_on_renewing_it(stage):
+    scene = stage("3.1")
+    settings = {"registry_window_timeout": "10s", "registry_window_lease": "21s"}
+    run, log = in_its_middle(scene, **settings)
+    # The module's own time-out does nothing while it is stopped.
+    for pid in working_for(scene.registry.state):
+        os.kill(pid, signal.SIGSTOP)
+    assert run.wait(500) != 0
+    assert "the lease" in log.read_text(encoding="utf-8")
+    assert not running(f"{scene.registry.home}/collector garbage-collect")
+    until(lambda: answers(scene.registry.url) == "enabled", lambda: log.read_text(encoding="utf-8")[-4000:])
+    assert scene.registry.bytes_on_disk() == scene.bytes
+    scene.unmark("hold-collector")
+    again = scene.collect()
+    assert again.status == 0, again.output[-4000:]
+    scene.is_as_it_was()
+
+
+@pytest.mark.parametrize(("version", "guard"), [("2.8", "max_blobs"), ("3.1", "max_bytes"), ("2.8", "max_percent")])
+def test_garbage_that_has_grown_since_the_dry_run_meets_the_limits_again(stage, version, guard):
+    scene = stage(version)
+    checked = scene.collect("--check").result("one", "garbage_collect")
+    limit = {"max_blobs": checked["blobs_eligible"], "max_bytes": checked["bytes_eligible"], "max_percent": 50}[guard]
+    add_garbage(scene.registry.home / "more", 20)
+    script = scene.registry.home / "restart"
+    text = script.read_text(encoding="utf-8")
+    script.write_text(text.replace("#!/bin/sh\n", '#!/bin/sh\ncp -r "$1/more/." "$1/data/"\n'), encoding="utf-8")
+    play = scene.collect(**{f"registry_garbage_collect_{guard}": limit})
+    assert play.status != 0
+    assert "the registry is as it was before" in play.failure
+    assert f"{guard}=" in play.failure
+    assert scene.restarts == 2
+    scene.is_as_it_was()
+    assert scene.registry.bytes_on_disk() > scene.bytes

@@ -20,8 +20,9 @@ from pathlib import Path
 
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.client import RegistryClient
 from ansible_collections.fleetops.container_registry.plugins.module_utils.api.connection import Connection
-from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import NotFound, RegistryError
+from ansible_collections.fleetops.container_registry.plugins.module_utils.api.errors import RegistryError
 from ansible_collections.fleetops.container_registry.plugins.module_utils.model import media_types
+from ansible_collections.fleetops.container_registry.tests.rig import store
 
 PLAYBOOKS = Path(__file__).resolve().parent / "playbooks"
 
@@ -206,20 +207,8 @@ def push_image(url: str, repository: str, tag: str, day: int, layer: bytes | Non
 
 
 def tags_of(url: str, repository: str) -> dict[str, str]:
-    """Tag to digest, with every image pulled in full and its digests checked."""
-    found = {}
-    with RegistryClient(Connection(url=url)) as client:
-        try:
-            names = client.tags(repository)
-        except NotFound:
-            return {}
-        for name in names:
-            manifest = client.get_manifest(repository, name)
-            content = json.loads(manifest.body)
-            for part in [content["config"], *content["layers"]]:
-                client.get_blob(repository, part["digest"], 1 << 24)
-            found[name] = manifest.digest
-    return found
+    """Tag to digest, with every image pulled in full, indexes with their children, and its digests checked."""
+    return store.pull_all(url, repository)
 
 
 class Play:

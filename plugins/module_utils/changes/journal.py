@@ -281,7 +281,9 @@ def read_journal(path: str, bodies: bool = False) -> Journal:
     except OSError as error:
         raise _unreadable(path, error) from error
     if journal is None:
-        raise JournalError("the backup %s is empty: its run ended before it deleted anything" % path)
+        raise JournalError(
+            "the backup %s is empty: its run ended before it deleted anything. Give the backup of another run" % path
+        )
     return journal
 
 
@@ -289,7 +291,13 @@ def unfinished_journals(directory: str, url: str) -> t.List[Journal]:
     """The journals of DIRECTORY about the registry at URL that a later run has to finish, oldest first; none if no directory."""
     if not os.path.isdir(directory):
         return []
-    paths = sorted(os.path.join(directory, name) for name in os.listdir(directory) if name.endswith(SUFFIX))
+    try:
+        names = os.listdir(directory)
+    except OSError as error:
+        raise JournalError(
+            "the backups in %s cannot be listed: %s. Let this user read it" % (directory, error.strerror)
+        ) from error
+    paths = sorted(os.path.join(directory, name) for name in names if name.endswith(SUFFIX))
     journals = []
     for path in paths:
         try:

@@ -65,7 +65,8 @@ def undo(
     journal = read_journal(path, bodies=True)
     if not journal.ready:
         raise JournalError(
-            "the backup %s was never completed, so its run has deleted nothing: there is nothing to restore" % path
+            "the backup %s was never completed, so its run has deleted nothing: there is nothing to restore. Give the backup of another run"
+            % path
         )
     chosen = {
         name: saved

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 
 import pytest
 from ansible_collections.fleetops.container_registry.plugins.module_utils.changes.journal import (
@@ -194,3 +195,25 @@ def test_a_backup_that_cannot_be_opened_says_what_to_do(tmp_path):
     (tmp_path / "x.backup.jsonl").mkdir()
     with pytest.raises(JournalError, match="cannot be read: .* Let this user read it"):
         unfinished_journals(str(tmp_path), URL)
+
+
+def test_an_empty_backup_says_what_to_do(tmp_path):
+    (tmp_path / "x.backup.jsonl").write_bytes(b"")
+    with pytest.raises(JournalError, match="is empty: .* Give the backup of another run"):
+        read_journal(str(tmp_path / "x.backup.jsonl"))
+
+
+def test_a_directory_that_cannot_be_listed_says_what_to_do():
+    """Not in tmp_path, whose parents nobody but its owner may enter."""
+    root = os.geteuid() == 0
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o111)
+        try:
+            if root:
+                os.seteuid(65534)
+            with pytest.raises(JournalError, match="cannot be listed: .* Let this user read it"):
+                unfinished_journals(directory, URL)
+        finally:
+            if root:
+                os.seteuid(0)
+            os.chmod(directory, 0o700)

@@ -46,7 +46,10 @@ class BlobTable:
         return len(self._sizes)
 
     def scan(self, findings: Findings) -> None:
-        """Read the folder of the blobs. What is no blob becomes a finding."""
+        """Read the folder of the blobs. What is no blob, or cannot be read, becomes a finding, and `aborts` names where a collector stops.
+
+        Raises nothing for a single folder that cannot be read; OSError where an entry of one cannot be told from a folder.
+        """
         for algorithm in self._entries(os.path.join(self._tree, "blobs"), "blobs", findings):
             place = os.path.join("blobs", algorithm.name)
             if algorithm.name not in ("sha256", "sha512") or not algorithm.is_dir():
@@ -61,7 +64,10 @@ class BlobTable:
                     self._take(algorithm.name, pair.name, blob, pair_place + "/" + blob.name, findings)
 
     def find(self, digest: str) -> t.Optional[int]:
-        """The number of the blob DIGEST, None if the store does not have it. Looks again at a store that is written to."""
+        """The number of the blob DIGEST, None if the store does not have it. Looks again at a store that is written to.
+
+        Raises nothing: see `trouble_with` for what could not be looked at.
+        """
         key = _key(digest)
         number = self._numbers.get(key)
         if number is None and is_digest(digest):
@@ -101,7 +107,7 @@ class BlobTable:
         self._marks[number] |= mask
 
     def size(self, number: int) -> int:
-        """Bytes of the blob NUMBER."""
+        """Bytes of the blob NUMBER. Raises IndexError if there is none of that number."""
         return self._sizes[number]
 
     def is_shared(self, number: int) -> bool:

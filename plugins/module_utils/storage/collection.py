@@ -19,6 +19,7 @@ from ansible_collections.fleetops.container_registry.plugins.module_utils.model.
 )
 from ansible_collections.fleetops.container_registry.plugins.module_utils.storage.collector import (
     Collector,
+    CollectorVersion,
     StoreEmpty,
     refuse_deleting_dry_run,
 )
@@ -96,29 +97,9 @@ def collect(wish: Wish, check_mode: bool, now: float) -> Result:
             message = error.message
         if sightings:
             sightings.save()
-        guards = find_guards(wish, output, garbage)
-        result: Result = {
-            "changed": False,
-            "family": version.family,
-            "version": version.version,
-            "repositories_count": output.repositories,
-            "manifests_count": output.manifests,
-            "blobs_marked": output.blobs_marked,
-            "blobs_eligible": output.blobs_eligible,
-            "blobs_young": garbage.young_blobs if garbage.knows_ages else None,
-            "manifests_eligible": output.manifests_eligible,
-            "layer_links_eligible": output.layer_links_eligible,
-            "bytes_eligible": garbage.size,
-            "blobs_removed": 0,
-            "layer_links_removed": 0,
-            "bytes_freed": 0 if tree else None,
-            "sample": garbage.sample,
-            "manifests_output": wish.manifests_output,
-            "blocked_by": [
-                {"name": guard.name, "message": guard.message, "passes_with": guard.passes_with} for guard in guards
-            ],
-            "message": message,
-        }
+        guards = _find_guards(wish, output, garbage)
+        result = _found(wish, version, output, garbage, guards)
+        result["message"] = message
         wanted = bool(output.blobs_eligible or output.manifests_eligible or output.layer_links_eligible)
         if wanted and wish.blob_grace and garbage.only_young:
             wanted = False
@@ -140,7 +121,34 @@ def collect(wish: Wish, check_mode: bool, now: float) -> Result:
     return result
 
 
-def find_guards(wish: Wish, output: CollectorOutput, garbage: Garbage) -> t.List[Guard]:
+def _found(
+    wish: Wish, version: CollectorVersion, output: CollectorOutput, garbage: Garbage, guards: t.Sequence[Guard]
+) -> Result:
+    """What the dry run has found, as a result in which nothing has been done yet."""
+    return {
+        "changed": False,
+        "family": version.family,
+        "version": version.version,
+        "repositories_count": output.repositories,
+        "manifests_count": output.manifests,
+        "blobs_marked": output.blobs_marked,
+        "blobs_eligible": output.blobs_eligible,
+        "blobs_young": garbage.young_blobs if garbage.knows_ages else None,
+        "manifests_eligible": output.manifests_eligible,
+        "layer_links_eligible": output.layer_links_eligible,
+        "bytes_eligible": garbage.size,
+        "blobs_removed": 0,
+        "layer_links_removed": 0,
+        "bytes_freed": None if garbage.size is None else 0,
+        "sample": garbage.sample,
+        "manifests_output": wish.manifests_output,
+        "blocked_by": [
+            {"name": guard.name, "message": guard.message, "passes_with": guard.passes_with} for guard in guards
+        ],
+    }
+
+
+def _find_guards(wish: Wish, output: CollectorOutput, garbage: Garbage) -> t.List[Guard]:
     """The limits of WISH that do not let through what the dry run found."""
     found = []
     eligible, marked = output.blobs_eligible, output.blobs_marked

@@ -89,7 +89,7 @@ class Garbage:
         self._sizes.write("%s %d\n" % (digest, status.st_size))
 
     def take_link(self, repository: str, digest: str) -> None:
-        """Note the layer link of DIGEST in REPOSITORY."""
+        """Note the layer link of DIGEST in REPOSITORY. Raises OSError if it is there and cannot be looked at."""
         self.links += 1
         if self._sightings:
             self.young_links += self._is_young(self._sightings.first("%s@%s" % (repository, digest)))

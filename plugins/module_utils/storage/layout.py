@@ -74,7 +74,7 @@ def _folders(path: str) -> t.List[str]:
 
 
 def holds_blobs(tree: str) -> bool:
-    """Whether there is anything in the store's blobs."""
+    """Whether there is anything in the store's blobs. Raises OSError for what is there and cannot be read."""
     try:
         with os.scandir(os.path.join(tree, "blobs")) as algorithms:
             for algorithm in algorithms:

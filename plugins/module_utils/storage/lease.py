@@ -35,7 +35,8 @@ class Lease:
     def begin(self, run_id: str, duration: float, limit: float) -> None:
         """Hold it as RUN_ID for DURATION seconds from now, to be renewed until LIMIT seconds from now.
 
-        What an earlier run has left in the folder is removed: whoever begins has made sure that it is of no use any more.
+        What an earlier run has left in the folder is removed: whoever begins has made sure that it is of no use any more. Raises
+        OSError if it cannot be written.
         """
         shutil.rmtree(self.path, ignore_errors=True)
         os.makedirs(self.path, mode=0o700)
@@ -71,7 +72,7 @@ class Lease:
         self._terms_of_holder(run_id)
 
     def left(self) -> t.Optional[float]:
-        """Seconds until a play may act no more, below zero afterwards; None if no play may."""
+        """Seconds until a play may act no more, below zero afterwards; None if no play may, 0 where nobody can tell. Raises nothing."""
         if not any(os.path.exists(self._file(name)) for name in (HELD, TAKEN_OVER)):
             return None
         try:
@@ -137,7 +138,7 @@ class Lease:
         return os.path.exists(self._file(RELEASED)) or not self.exists()
 
     def remove(self) -> None:
-        """Leave nothing behind."""
+        """Leave nothing behind. Raises nothing: whether it has worked, `exists` tells."""
         shutil.rmtree(self.path, ignore_errors=True)
 
     def exists(self) -> bool:

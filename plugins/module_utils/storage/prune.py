@@ -161,7 +161,10 @@ class StorePrune:
         return pruning
 
     def save(self, pruning: Pruning, saver: Saver) -> None:
-        """Put all that is to go into SAVER, and return once it is on the disk. What cannot be saved holds its repository."""
+        """Put all that is to go into SAVER, and return once it is on the disk. What cannot be saved holds its repository.
+
+        Raises what SAVER raises, before anything is removed.
+        """
         for one in pruning.repositories:
             if one.valid.is_noop:
                 continue
@@ -175,7 +178,10 @@ class StorePrune:
         saver.ready()
 
     def carry_out(self, pruning: Pruning, saver: Saver) -> None:
-        """Remove what `look` has found and `save` has saved. An error in one repository leaves the others their turn."""
+        """Remove what `look` has found and `save` has saved. An error in one repository leaves the others their turn.
+
+        It is added to the errors of PRUNING. Raises what SAVER raises, unless that is an OSError.
+        """
         for one in pruning.repositories:
             try:
                 if not one.valid.is_noop:

@@ -33,7 +33,10 @@ def remove_tree(tree: str, place: str) -> None:
 
 
 def remove_empty_upwards(tree: str, place: str) -> None:
-    """Remove PLACE and the folders above it, up to the first one below TREE and without that, as long as they are empty and no links."""
+    """Remove PLACE and the folders above it, up to the first one below TREE and without that, as long as they are empty and no links.
+
+    Raises nothing: it ends at the first that cannot be removed.
+    """
     above, name = os.path.split(place)
     while above:
         try:

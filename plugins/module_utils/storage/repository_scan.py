@@ -143,7 +143,10 @@ class RepositoryScan:
         self._count = 0
 
     def read(self, found: FoundRepository) -> RepositoryContents:
-        """Read the repository FOUND, mark what each collector that visits it keeps, and note what is wrong."""
+        """Read the repository FOUND, mark what each collector that visits it keeps, and note what is wrong.
+
+        A folder that cannot be read is a finding, and makes the result `unreadable`. Raises OSError for single files that cannot be looked at.
+        """
         contents = RepositoryContents(found.name)
         number, self._count = self._count, self._count + 1
         place = os.path.join("repositories", found.name)

@@ -69,7 +69,10 @@ class StoreScan:
         self._blobs: t.Dict[str, t.Sequence[int]] = {}
 
     def repositories(self) -> t.Iterator[RepositoryContents]:
-        """Scan the store; yield each repository, sorted as the collector walks. Only one is held at a time."""
+        """Scan the store; yield each repository, sorted as the collector walks. Only one is held at a time.
+
+        Raises OSError for what cannot be read and is no finding, StorageError if a process that reads ends before its work.
+        """
         # Blobs first: of a store that is written to, a repository never names a blob that came before the table.
         self.table.scan(self.findings)
         walk = RepositoryWalk(self.tree, self.findings)

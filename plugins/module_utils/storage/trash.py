@@ -102,7 +102,10 @@ class Left(t.NamedTuple):
 
 
 def left_in(tree: str, repository: str) -> t.Optional[Left]:
-    """What lies in the trash of REPOSITORY; None if it has none. What cannot be read counts as ours, so that its removal tells why."""
+    """What lies in the trash of REPOSITORY; None if it has none. What cannot be read counts as ours, so that its removal tells why.
+
+    Raises nothing.
+    """
     place = os.path.join(_manifests(repository), _TRASH)
     if not os.path.lexists(os.path.join(tree, place)):
         return None

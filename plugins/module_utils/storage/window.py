@@ -61,7 +61,10 @@ def hold(path: str, orders: Orders, duration: float, limit: float, check_mode: b
 
 
 def renew(path: str, run_id: str, job_file: t.Optional[str], wait: float, check_mode: bool) -> Result:
-    """Hold the lease on, and wait WAIT seconds for the job of JOB_FILE, but no longer than a third of what is left."""
+    """Hold the lease on, and wait WAIT seconds for the job of JOB_FILE, but no longer than a third of what is left.
+
+    Raises LeaseLost where RUN_ID holds it no more.
+    """
     lease = Lease(path)
     if check_mode:
         lease.insist(run_id)
@@ -89,7 +92,10 @@ def quiet(orders: Orders, check_mode: bool) -> Result:
 
 
 def take_over(path: str, duration: float, patience: float, check_mode: bool) -> Result:
-    """Act in place of the watchdog for DURATION seconds from now, also again and again; what that has done is returned."""
+    """Act in place of the watchdog for DURATION seconds from now, also again and again; what that has done is returned.
+
+    Raises StorageError if the watchdog is in the middle of an attempt for longer than PATIENCE seconds.
+    """
     if duration <= 0:
         raise StorageError("duration must be above 0, not %g" % duration)
     lease = Lease(path)
@@ -111,7 +117,10 @@ def hand_back(path: str, check_mode: bool) -> Result:
 
 
 def release(path: str, patience: float, check_mode: bool) -> Result:
-    """End the lease in the folder PATH and its watchdog, and return what that watchdog has done, if anything."""
+    """End the lease in the folder PATH and its watchdog, and return what that watchdog has done, if anything.
+
+    Raises StorageError if the watchdog does not leave within PATIENCE seconds, or the folder cannot be removed.
+    """
     lease = Lease(path)
     exists = lease.exists()
     if exists and not check_mode:

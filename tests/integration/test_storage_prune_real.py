@@ -123,6 +123,23 @@ def test_the_same_plan_has_the_same_result_as_over_the_api(planned, tmp_path):
         assert store.pull_all(on_disk.url, name) == tags
 
 
+def test_a_plan_made_at_another_address_is_refused_and_leaves_the_store_as_it_is(planned):
+    registry, plan, plan_id, _scan = planned()
+    before = contents(registry)
+    registry.stop()
+    other = "https://registry.example"
+    for check in (True, False):
+        refused = offline(registry, plan, plan_id, url=other + "/", check=check)
+        assert refused.failed
+        assert registry.url in refused.msg
+        assert f"url is {other}. Make the plan at that address" in refused.msg
+    assert contents(registry) == before
+    assert not (registry.home / "backup").exists()
+    pruned = offline(registry, plan, plan_id, url=registry.url + "/")
+    assert not pruned.failed, pruned.output
+    assert contents(registry) != before
+
+
 def test_a_backup_of_the_store_restores_over_the_api(planned, tmp_path):
     registry, plan, plan_id, _scan = planned()
     before = contents(registry)

@@ -10,6 +10,7 @@ import json
 import urllib.request
 
 import pytest
+from ansible_collections.fleetops.container_registry.tests.rig import store
 from ansible_collections.fleetops.container_registry.tests.rig.binaries import VERSIONS, registry_binary
 from ansible_collections.fleetops.container_registry.tests.rig.require import obtain
 from ansible_collections.fleetops.container_registry.tests.rig.role_support import Operated, Site, answers
@@ -196,3 +197,38 @@ def test_a_saved_plan_stays_where_the_defaults_suggest_it(tmp_path):
         assert {path.name for path in shop.registry.state.iterdir()} == {"backups", saved.name}
     finally:
         shop.registry.stop()
+
+
+def test_auto_takes_the_store_from_a_size_on(tmp_path):
+    """Six tags of which five go are thirty reads of links; the role's own bound is far above what a test can push."""
+    shops = {}
+    try:
+        for version in VERSIONS:
+            made = shops[version] = Shop(tmp_path / "shops", version)
+            made.config = made.config.replace(b"http:\n", b"    delete: {enabled: true}\nhttp:\n")
+            made.registry.config.write_bytes(made.config)
+            made.restart()
+        site = Site(tmp_path / "site", {f"r{name}": shop.registry.inventory() for name, shop in shops.items()})
+        settings = {
+            "registry_policies": [{"name": "releases", "repositories": ["shop/api"], "keep_newest": 1}],
+            "registry_max_delete_percent": 90,
+            "registry_prune_method": "auto",
+        }
+        # Too few tags to look; then looked at, and one too few links; then just enough.
+        for large, links, method in ((7, 1, "api"), (6, 31, "api"), (6, 30, "storage")):
+            checked = site.role("prune", "--check", __registry_large=large, __registry_many_links=links, **settings)
+            assert checked.status == 0, checked.output[-6000:]
+            assert checked.result("r2.8", "prune").get("method", "api") == method, (large, links)
+            assert checked.result("r3.1", "prune").get("method", "api") == "api"
+        pruned = site.role("prune", __registry_large=6, __registry_many_links=30, **settings)
+        assert pruned.status == 0, pruned.output[-6000:]
+        assert pruned.result("r2.8", "prune")["method"] == "storage"
+        assert shops["2.8"].restarts == 2
+        assert not (shops["3.1"].registry.home / "restarts").exists()
+        for shop in shops.values():
+            assert store.pull_all(shop.registry.url, "shop/api") == {"v1.5": shop.tags["shop/api"]["v1.5"]}
+            assert store.pull_all(shop.registry.url, "shop/web") == shop.tags["shop/web"]
+            assert answers(shop.registry.url) == "enabled"
+    finally:
+        for shop in shops.values():
+            shop.registry.stop()

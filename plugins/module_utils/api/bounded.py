@@ -29,13 +29,14 @@ _limit = threading.local()
 
 
 @contextmanager
-def time_limit(seconds: float) -> t.Iterator[None]:
-    """Within it, connecting and reading by this thread through a BoundedAdapter end SECONDS from now with a time-out."""
-    _limit.expires = time.monotonic() + seconds
+def time_limit(seconds: float, connecting: float) -> t.Iterator[None]:
+    """Within it, reading by this thread through a BoundedAdapter ends SECONDS from now with a time-out, connecting CONNECTING seconds."""
+    now = time.monotonic()
+    _limit.expires, _limit.connects = now + seconds, now + connecting
     try:
         yield
     finally:
-        _limit.expires = None
+        _limit.expires = _limit.connects = None
 
 
 class _ReadInTime(io.RawIOBase):
@@ -84,7 +85,7 @@ class _ConnectInTime:
     """Mixed into urllib3's connections: the addresses of a name share the time, so that a dead one leaves some for the next."""
 
     def _new_conn(self: t.Any) -> t.Any:
-        expires = getattr(_limit, "expires", None)
+        expires = getattr(_limit, "connects", None)
         connect = super()._new_conn  # type: ignore[misc]
         if expires is None:
             return connect()
@@ -105,6 +106,16 @@ class _ConnectInTime:
         raise socket.gaierror(
             socket.EAI_NONAME, "Name or service not known"
         )  # not reached: getaddrinfo finds one or raises
+
+
+class _SendInTime:
+    """Mixed in as well: what is sent after connecting has the time of the whole request, not what connecting was given."""
+
+    def connect(self: t.Any) -> None:
+        super().connect()  # type: ignore[misc]
+        expires = getattr(_limit, "expires", None)
+        if expires is not None:
+            self.sock.settimeout(max(expires - time.monotonic(), _SHORTEST))
 
 
 class BoundedAdapter(HTTPAdapter):  # type: ignore[misc]
@@ -133,9 +144,9 @@ def _bound(manager: t.Any) -> None:
     classes = {}
     for scheme, pool in manager.pool_classes_by_scheme.items():
         if getattr(pool.ConnectionCls, "response_class", None) is not _BoundedResponse:
-            bases: t.Tuple[t.Any, ...] = (pool.ConnectionCls,)
+            bases: t.Tuple[t.Any, ...] = (_SendInTime, pool.ConnectionCls)
             if "socks" not in pool.ConnectionCls.__module__:  # there the proxy may be who looks names up
-                bases = (_ConnectInTime, pool.ConnectionCls)
+                bases = (_ConnectInTime, *bases)
             connection = type("Bounded", bases, {"response_class": _BoundedResponse})
             pool = type("BoundedPool", (pool,), {"ConnectionCls": connection})
         classes[scheme] = pool

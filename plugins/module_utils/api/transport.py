@@ -135,18 +135,19 @@ class Transport:
     ) -> Answer:
         timeout = self._connection.timeout
         left = self._pace.remaining()
+        connecting = timeout if left is None else max(0.05, min(timeout, left))
         # A write that has begun gets its whole time: cutting it short would only make its outcome unknown.
-        allowed = timeout if left is None or not safe else max(0.05, min(timeout, left))
+        allowed = connecting if safe else timeout
         sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
         with self._lock:
             self.requests_sent += 1
         try:
-            with time_limit(allowed):
+            with time_limit(allowed, connecting):
                 response = self._session.send(
                     prepare(self._session, method, url, sent, body),
                     stream=True,
                     allow_redirects=False,
-                    timeout=(allowed, allowed),
+                    timeout=(connecting, allowed),
                     verify=self._session.verify,
                     proxies=self._proxies_for(url),
                 )

@@ -344,6 +344,25 @@ def test_a_name_with_many_dead_addresses_is_given_up_in_its_time(monkeypatch):
     assert sum(waits) <= 2.0 + 0.05 * len(addresses)
 
 
+def test_a_write_whose_connection_has_not_come_about_ends_with_the_deadline(monkeypatch):
+    given = []
+
+    class Recorded(socket.socket):
+        def connect(self, address):
+            given.append(self.gettimeout())
+            return super().connect(address)
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with deaf("127.0.0.1", port):
+        monkeypatch.setattr(socket, "socket", Recorded)
+        there = types.SimpleNamespace(url="http://127.0.0.1:%d" % port)
+        with Sender(there, timeout=8.0, deadline=0.5, retries=0) as sender, pytest.raises(errors.Unreachable):
+            sender.send("DELETE")
+    assert len(given) == 1 and given[0] <= 0.5
+
+
 def test_what_is_no_http_is_quoted_as_text():
     def garbage(handler):
         handler.wfile.write(b"\x1b]0;title\x07\x1b[2J" + b"x" * 5000 + b"\r\n\r\n")

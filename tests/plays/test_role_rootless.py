@@ -48,3 +48,15 @@ def test_the_main_job_is_done_in_the_same_container(story):
     assert (before.delete, after.delete) == ("disabled", "enabled")
     assert after.identity == before.identity
     assert after.process != before.process
+
+
+def test_it_was_the_user_who_worked(story):
+    """The backups in it are root's here: the controller writes them, where the play's become does not count."""
+    registry = story.registries["rootless"]
+    assert story.state("rootless").stat().st_uid == registry.engine.id
+    assert {path.stat().st_uid for path in registry.data.rglob("*")} == {registry.engine.id}
+
+
+def test_the_second_run_changes_nothing_and_restarts_nothing(story):
+    assert story.plays[2].recap("rootless")["changed"] == 0
+    assert vars(story.moments[3]["rootless"]) == vars(story.moments[2]["rootless"])

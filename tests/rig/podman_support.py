@@ -2,12 +2,15 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A registry in a real podman container, in a storage of the tests' own."""
+"""A registry in a real podman container, in a storage of the tests' own: root's, or that of a user without rights."""
 
 from __future__ import annotations
 
 import os
+import pwd
+import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,8 +78,12 @@ class Podman:
         """The image of a registry version, from its program alone."""
         name = f"localhost/rig-registry:{version}"
         context = image_context(version, self.home / f"image-{version}")
+        self.give(context)
         self.podman("build", "--quiet", "--format", "docker", "--tag", name, str(context))
         return name
+
+    def give(self, path: Path) -> None:
+        """Let whoever runs podman have PATH and all below it: root has everything."""
 
     def stop(self) -> None:
         """End every container, and unmount what podman leaves mounted."""
@@ -90,6 +97,70 @@ class Podman:
             for path in reversed(paths):
                 subprocess.run(["umount", "-l", path], capture_output=True, check=False)
             time.sleep(0.5)
+
+
+class RootlessPodman(Podman):
+    """podman of a user without rights, made for it and removed at the end, with a home and a storage of its own."""
+
+    user = "fleetops-rootless"
+
+    def __init__(self) -> None:
+        if os.geteuid() != 0:
+            raise Unavailable("podman", "these tests make a user to run it, as root")
+        self._program = debian_program("podman", "podman")
+        debian_program("runc", "runc")
+        debian_program("uidmap", "newuidmap")
+        # Not below pytest's own folder, which nobody else may enter.
+        self._place = Path(tempfile.mkdtemp(prefix="rootless.", dir="/var/tmp"))
+        self._place.chmod(0o755)
+        self.home = self._place / "home"
+        # With --create-home, it gets its range of subordinate ids.
+        run("useradd", ["useradd", "--create-home", "--home-dir", str(self.home), self.user])
+        self.id = pwd.getpwnam(self.user).pw_uid
+        self.home.chmod(0o755)
+        conf = self.home / ".config/containers"
+        conf.mkdir(parents=True)
+        (conf / "containers.conf").write_text(CONTAINERS_CONF, encoding="utf-8")
+        # The one driver that needs neither a mount nor FUSE.
+        (conf / "storage.conf").write_text('[storage]\ndriver = "vfs"\n', encoding="utf-8")
+        self.give(self.home)
+        try:
+            self.podman("info")
+        except RuntimeError as failed:
+            self.stop()
+            raise Unavailable("rootless podman", str(failed)) from failed
+
+    def podman(self, *arguments: str) -> str:
+        """Run podman as its user and return what it prints."""
+        done = subprocess.run(
+            [str(self._program), *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.home), "USER": self.user},
+            cwd=self.home,
+            user=self.id,
+            group=self.id,
+            extra_groups=[],
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"podman {' '.join(arguments)}: {done.stderr}")
+        return done.stdout.strip()
+
+    def give(self, path: Path) -> None:
+        for found in (path, *path.rglob("*")):
+            os.chown(found, self.id, self.id, follow_symlinks=False)
+
+    def stop(self) -> None:
+        """End every container and the process that keeps the user's namespace, and remove the user with all of its files."""
+        try:
+            self.podman("rm", "--all", "--force", "--time", "2")
+            self.podman("system", "migrate")
+        finally:
+            subprocess.run(["userdel", self.user], capture_output=True, check=False)
+            shutil.rmtree(self._place, ignore_errors=True)
+            shutil.rmtree(f"/tmp/podman-run-{self.id}", ignore_errors=True)
 
 
 class Podded:
@@ -106,6 +177,7 @@ class Podded:
         config = home / "config.yml"
         config.write_text(CONFIG.format(port=self.port), encoding="utf-8")
         config.chmod(0o640)
+        podman.give(home)
         words = ["create", "--name", name, "--network", "host", f"--volume={self.data}:/var/lib/registry"]
         podman.podman(*words, *(f"--env={key}={value}" for key, value in env.items()), podman.image(version))
         podman.podman("cp", str(config), f"{name}:{CONFIG_INSIDE}")

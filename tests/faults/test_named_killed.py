@@ -74,7 +74,11 @@ def wire(registry):
 def killed_at(warm, wire, module, arguments, write, after):
     """Run MODULE through WIRE until its WRITEth write, and kill its process there; False if it has ended before."""
     runs = []
-    wire.trip_at(write, after, lambda: runs[0].kill())
+
+    def pull():
+        runs[0].kill()
+
+    wire.trip_at(write, after, pull)
     runs.append(warm.start(module, {**arguments, "url": wire.url, "workers": 1}))
     ended = runs[0].finish()
     wire.disarm()

@@ -60,7 +60,11 @@ def kill_at(start, wire):
 
     def run(write, after, policies=None, **options):
         runs = []
-        wire.trip_at(write, after, lambda: runs[0].kill())
+
+        def pull():
+            runs[0].kill()
+
+        wire.trip_at(write, after, pull)
         runs.append(start(policies, **options))
         assert runs[0].finish().status < 0, f"the run has fewer than {write} writes"
         wire.disarm()

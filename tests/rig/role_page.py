@@ -30,5 +30,10 @@ def of_other_types(variable: str, value: dict) -> dict[str, object]:
     return {
         key: value[key]
         for key, name in typed(ROWS[variable]).items()
-        if value.get(key) is not None and type(value[key]) is not TYPES[name]
+        if value.get(key) is not None and not _is_a(value[key], TYPES[name])
     }
+
+
+def _is_a(value: object, kind: type) -> bool:
+    """Whether VALUE is of KIND; true and false are no numbers here."""
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))

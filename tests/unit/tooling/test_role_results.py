@@ -67,7 +67,7 @@ def test_what_a_module_has_returned_is_documented_by_its_name():
     for name, settings in left_by_tasks().items():
         registered = {
             module[len(MODULE) :]
-            for value, _, task in settings
+            for value, _variables, task in settings
             if value is None
             for module in task
             if module.startswith(MODULE)
@@ -94,7 +94,7 @@ def test_no_variable_is_asked_whether_it_is_null():
 def test_no_number_or_null_is_made_text_by_ansible_core_2_18():
     # There a template inside a mapping gives text, unless its outcome is a boolean, a list or a dictionary.
     settings = [
-        (name, value, variables) for name, entries in left_by_tasks().items() for value, variables, _ in entries
+        (name, value, variables) for name, entries in left_by_tasks().items() for value, variables, _task in entries
     ]
     playbook = yaml.safe_load((HOUSE / "playbooks" / "summary" / "maintenance.yml").read_text(encoding="utf-8"))
     task = playbook[0]["tasks"][0]

@@ -149,7 +149,7 @@ def test_deletes_that_are_off_are_named_with_the_setting(registry, pusher, prune
     assert planned["blocked_by"] == []
     assert planned["totals"]["tags_deleted"] == 2
     registry.restart(delete=True, readonly=True)
-    assert "read-only mode" in prune().msg
+    assert "registry is read-only" in prune().msg
 
 
 def test_nothing_is_deleted_where_the_backup_cannot_be_written(registry, pusher, prune, tmp_path):

@@ -149,7 +149,8 @@ def close_finished(
     """Close the journals of DUE that RUN has finished, which looked at SNAPSHOT and carried out PLAN with OUTCOME.
 
     SKIPPED: tags that stay; one that dangles is known from its journal alone. UNSAVED: repositories that were left alone for want of a
-    backup. BY_NAME: see protected_by_name; their journals know alone what those tags named. APPROVED: PLAN is of an earlier time, so what it does not delete was not judged. Raises JournalError.
+    backup. BY_NAME: see protected_by_name; their journals know alone what those tags named. APPROVED: PLAN is of an earlier
+    time, so what it does not delete was not judged. Raises JournalError.
     """
     # Where nothing at all is seen, the store may not be mounted, and nothing is known to be gone.
     if outcome.interrupted or not any(entry.tags or entry.manifests for entry in snapshot.repositories):

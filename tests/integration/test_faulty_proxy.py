@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import http.client
 import itertools
 import random
 import socket
@@ -17,8 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 from ansible_collections.fleetops.container_registry.tests.rig import modules, store
 from ansible_collections.fleetops.container_registry.tests.rig.content import Pusher
+from ansible_collections.fleetops.container_registry.tests.rig.tripwire import ask
 
-HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-length"}
 IMAGES, KEEP = 40, 5
 
 RESET_BEFORE, RESET_AFTER, CUT, STALL, BAD_GATEWAY, BUSY, TWICE, LATE = (
@@ -76,38 +75,26 @@ class FaultyProxy:
             if fault == RESET_BEFORE:
                 return reset(handler)
             if fault == BUSY:
-                return answer(handler, 503, [("Retry-After", "0")], b"busy")
+                return answer(handler, 503, [("Retry-After", "0"), ("Content-Length", "4")], b"busy")
             if fault == LATE:
                 self.over.wait(0.3)
-            status, headers, content = self.ask(handler, body)
+            status, headers, content = ask(self.target, handler, body)
             if fault == TWICE:
-                status, headers, content = self.ask(handler, body)
+                status, headers, content = ask(self.target, handler, body)
             if fault == RESET_AFTER:
                 return reset(handler)
             if fault == STALL:
                 self.over.wait(60)
                 return reset(handler)
             if fault == BAD_GATEWAY:
-                return answer(handler, 502, [("Content-Type", "text/html")], b"<html>bad gateway</html>")
+                return answer(
+                    handler, 502, [("Content-Type", "text/html"), ("Content-Length", "24")], b"<html>bad gateway</html>"
+                )
             if fault == CUT and content:
                 return answer(handler, status, headers, content, len(content) // 2)
             return answer(handler, status, headers, content)
         except OSError:
             handler.close_connection = True
-
-    def ask(self, handler, body):
-        connection = http.client.HTTPConnection(*self.target, timeout=60)
-        try:
-            headers = {name: value for name, value in handler.headers.items() if name.lower() not in HOP_BY_HOP}
-            connection.request(handler.command, handler.path, body or None, headers)
-            got = connection.getresponse()
-            content = got.read()
-            kept = [(name, value) for name, value in got.getheaders() if name.lower() not in HOP_BY_HOP]
-            if handler.command == "HEAD":
-                kept.append(("Content-Length", got.getheader("Content-Length") or "0"))
-            return got.status, kept, content
-        finally:
-            connection.close()
 
 
 def answer(handler, status, headers, content, sent=None):
@@ -115,8 +102,6 @@ def answer(handler, status, headers, content, sent=None):
     handler.send_response_only(status)
     for name, value in headers:
         handler.send_header(name, value)
-    if handler.command != "HEAD":
-        handler.send_header("Content-Length", str(len(content)))
     handler.end_headers()
     if handler.command != "HEAD":
         handler.wfile.write(content[:sent])

@@ -16,6 +16,23 @@ from urllib.parse import urlsplit
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-length"}
 
 
+def ask(
+    target: tuple[str, int], handler: BaseHTTPRequestHandler, body: bytes
+) -> tuple[int, list[tuple[str, str]], bytes]:
+    """Pass the request of HANDLER, with its BODY, on to TARGET; returns status, headers without those of one hop, and content."""
+    connection = http.client.HTTPConnection(*target, timeout=60)
+    try:
+        headers = {name: value for name, value in handler.headers.items() if name.lower() not in HOP_BY_HOP}
+        connection.request(handler.command, handler.path, body or None, headers)
+        got = connection.getresponse()
+        content = got.read()
+        length = got.getheader("Content-Length") if handler.command == "HEAD" else str(len(content))
+        kept = [(name, value) for name, value in got.getheaders() if name.lower() not in HOP_BY_HOP]
+        return got.status, [*kept, ("Content-Length", length or "0")], content
+    finally:
+        connection.close()
+
+
 class Tripwire:
     """Passes every request to the registry at TARGET. Requests that write (PUT, POST, DELETE) are numbered from 1."""
 
@@ -64,29 +81,20 @@ class Tripwire:
             handler.close_connection = True
             return
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
-        connection = http.client.HTTPConnection(*self._target, timeout=60)
         try:
-            headers = {name: value for name, value in handler.headers.items() if name.lower() not in HOP_BY_HOP}
-            connection.request(handler.command, handler.path, body or None, headers)
-            answer = connection.getresponse()
-            content = answer.read()
+            status, headers, content = ask(self._target, handler, body)
             if action is not None:
                 action()
                 handler.close_connection = True
                 return
-            handler.send_response_only(answer.status)
-            for name, value in answer.getheaders():
-                if name.lower() not in HOP_BY_HOP:
-                    handler.send_header(name, value)
-            length = answer.getheader("Content-Length") if handler.command == "HEAD" else str(len(content))
-            handler.send_header("Content-Length", length or "0")
+            handler.send_response_only(status)
+            for name, value in headers:
+                handler.send_header(name, value)
             handler.end_headers()
             if handler.command != "HEAD":
                 handler.wfile.write(content)
         except OSError:
             handler.close_connection = True
-        finally:
-            connection.close()
 
     def _count(self, method: str, path: str) -> tuple[Callable[[], None] | None, bool]:
         with self._lock:

@@ -217,7 +217,7 @@ class Applier:
         for batch in moving.batches(tags):
             try:
                 results = (
-                    moving.take_off_natively(self._client, plan.name, batch)
+                    self._take_off_natively(plan, batch, outcome)
                     if strategy.move == TAG
                     else moving.take_off_by_tombstone(self._client, plan.name, self._run, batch, announce)
                 )
@@ -236,6 +236,18 @@ class Applier:
                     outcome.errors.append("the tag %s: %s" % (result.tag.name, result.text))
             self._record(plan, outcome, [result.tag for result in results if result.state == moving.TAKEN])
         return True
+
+    def _take_off_natively(
+        self, plan: RepositoryPlan, batch: t.Sequence[PlannedTag], outcome: RepositoryOutcome
+    ) -> t.List[moving.Taken]:
+        """Take BATCH off by DELETEs; where one of them ends it, the tags that have gone are told all the same."""
+        known: t.List[moving.Taken] = []
+        try:
+            return moving.take_off_natively(self._client, plan.name, batch, known.append)
+        except RegistryError:
+            self._note_moved(plan, outcome, known)
+            self._record(plan, outcome, [result.tag for result in known if result.state == moving.TAKEN])
+            raise
 
     @staticmethod
     def _note_moved(plan: RepositoryPlan, outcome: RepositoryOutcome, results: t.Iterable[moving.Taken]) -> None:

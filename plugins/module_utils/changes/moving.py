@@ -66,8 +66,13 @@ def batches(tags: t.Sequence[PlannedTag]) -> t.Iterator[t.Sequence[PlannedTag]]:
         yield tags[start : start + MAX_BATCH]
 
 
-def take_off_natively(client: RegistryClient, repository: str, tags: t.Sequence[PlannedTag]) -> t.List[Taken]:
-    """DELETE each of TAGS, unless it names something else by now. Raises RegistryError where the registry refuses."""
+def take_off_natively(
+    client: RegistryClient, repository: str, tags: t.Sequence[PlannedTag], note: t.Callable[[Taken], None]
+) -> t.List[Taken]:
+    """DELETE each of TAGS, unless it names something else by now. NOTE is told of each as soon as it is known, from any thread.
+
+    Raises RegistryError where the registry refuses, when NOTE has been told of all that was begun.
+    """
 
     def take(tag: PlannedTag) -> Taken:
         for left in attempts(client):
@@ -86,7 +91,12 @@ def take_off_natively(client: RegistryClient, repository: str, tags: t.Sequence[
                     return _moved(client, repository, tag) or Taken(tag, FAILED, str(error))
         return Taken(tag, FAILED, "it was not tried")  # not reached: there is always one attempt
 
-    return [taken for _tag, taken in run_parallel(take, tags, client.connection.workers)]
+    def noted(tag: PlannedTag) -> Taken:
+        taken = take(tag)
+        note(taken)
+        return taken
+
+    return [taken for _tag, taken in run_parallel(noted, tags, client.connection.workers)]
 
 
 def take_off_by_tombstone(

@@ -426,6 +426,18 @@ def test_a_registry_that_asks_for_more_than_a_minute_is_not_asked_again(registry
     assert registry.tags_of() == ["new", "old"]
 
 
+def test_what_went_before_a_batch_was_ended_is_told(registry, run):
+    registry.native = True
+    for number in range(3):
+        registry.image("a", "old-%d" % number, created=days_ago(100 + number), size=number + 3)
+    registry.image("a", "new", created=days_ago(1))
+    registry.faults["delete", "a", "old-2"] = raising(Forbidden("no", status=403))
+    result = run(strategy="tag")
+    assert registry.tags_of() == ["new", "old-2"]
+    assert sorted(result.outcome.repositories[0].deleted_tags) == ["old-0", "old-1"]
+    assert result.outcome.changed
+
+
 # --- a grace that was interrupted, or cannot be had
 
 
